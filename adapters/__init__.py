@@ -1,0 +1,1 @@
+"""What fills the ports: event store, NATS, MQTT, tokens, embedded servers."""

@@ -1,0 +1,1 @@
+"""The event log in PostgreSQL, over the eventsourcing library's recorder."""

@@ -1,0 +1,116 @@
+"""Reading the log in position order, and being woken when it grows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.recorder import EVENTS_TABLE
+from application.ports import LogUnavailableError
+from domain.event import Recorded
+
+
+class LogRow(NamedTuple):
+    """An event as it is stored; `state` is the JSON of envelope and data."""
+
+    position: int
+    aggregate_id: UUID
+    version: int
+    topic: str
+    state: bytes
+
+
+class PostgresLogReader:
+    """Fills LogReader: one connection to read, one to listen, both made anew after they were lost.
+
+    Not for several tasks at once: each follower of the log has a reader of its own.
+    """
+
+    def __init__(self, url: str, mapper: Mapper) -> None:
+        self._url = url
+        self._mapper = mapper
+        self._reading: AsyncConnection[TupleRow] | None = None
+        self._listening: AsyncConnection[TupleRow] | None = None
+
+    async def __aenter__(self) -> "PostgresLogReader":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        for connection in (self._reading, self._listening):
+            if connection is not None:
+                await connection.close()
+        self._reading = self._listening = None
+
+    async def read(self, after: int, limit: int) -> list[Recorded]:
+        """The events after the position, at most `limit`, decoded."""
+        recorded = self._mapper.recorded
+        return [recorded(*row) for row in await self._rows(after, limit)]
+
+    async def read_rows(self, after: int, limit: int) -> list[LogRow]:
+        """The same as stored, without decoding anything."""
+        return [LogRow._make(row) for row in await self._rows(after, limit)]
+
+    async def _rows(self, after: int, limit: int) -> list[TupleRow]:
+        async with self._connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(
+                "SELECT notification_id, originator_id, originator_version, topic, state FROM events"
+                " WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+                (after, limit),
+                prepare=True,
+            )
+            return await cursor.fetchall()
+
+    async def head(self) -> int:
+        """The position of the newest event, 0 in an empty log."""
+        return int(await self._value("SELECT coalesce(max(notification_id), 0)::text FROM events"))
+
+    async def identity(self) -> str:
+        """Which log this is: made once with the schema, different for every database."""
+        return await self._value("SELECT id::text FROM log_identity")
+
+    async def wait(self, timeout: float) -> None:
+        """Returns when something was appended since the last call of `wait`, at the latest after `timeout`
+        seconds. A lost connection counts as a reason to look."""
+        try:
+            if self._listening is None or self._listening.closed:
+                self._listening = await self._connect("tidemark listen")
+                await self._listening.execute(f"LISTEN {EVENTS_TABLE}")
+                return
+            async for _ in self._listening.notifies(timeout=timeout, stop_after=1):
+                pass  # to its end, which gives back the connection's lock
+        except psycopg.OperationalError:
+            if self._listening is not None:
+                with suppress(psycopg.Error):
+                    await self._listening.close()
+            self._listening = None
+            await asyncio.sleep(min(timeout, 0.2))
+
+    async def _value(self, query: LiteralString) -> str:
+        async with self._connection() as connection:
+            row = await (await connection.execute(query)).fetchone()
+            return str(row[0]) if row else ""
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        try:
+            if self._reading is None or self._reading.closed:
+                self._reading = await self._connect("tidemark reader")
+            yield self._reading
+        except (psycopg.OperationalError, psycopg.InterfaceError) as unavailable:
+            if self._reading is not None:
+                await self._reading.close()
+            self._reading = None
+            raise LogUnavailableError("the event log cannot be reached") from unavailable
+
+    async def _connect(self, name: str) -> AsyncConnection[TupleRow]:
+        return await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=2, application_name=name)

@@ -1,0 +1,1 @@
+"""Devices that connect themselves by WebSocket: their door, and the links that this process holds."""

@@ -1,0 +1,1 @@
+"""Commands, handlers, the command executor, policies and ports."""

@@ -1,0 +1,1 @@
+"""Metrics of devices: taking down what is reported."""

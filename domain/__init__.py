@@ -1,0 +1,1 @@
+"""What happened and what may happen: events, state, decisions. Pure functions, no framework."""

@@ -1,0 +1,1 @@
+"""The fleet: devices, their sensors and actors, and what they report."""

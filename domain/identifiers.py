@@ -1,0 +1,102 @@
+"""Ids made from natural keys, so that the log's primary key enforces uniqueness and survives a race."""
+
+from datetime import date
+from functools import lru_cache
+from uuid import NAMESPACE_DNS, UUID, uuid5
+
+TIDEMARK = uuid5(NAMESPACE_DNS, "tidemark.invalid")
+
+
+def user_id(username: str) -> UUID:
+    """One account per username, whatever its capitals (contract devices 1.3)."""
+    return uuid5(TIDEMARK, f"user/{username.casefold()}")
+
+
+@lru_cache(maxsize=16_384)  # who reports says it each time
+def external_device_id(external_id: str) -> UUID:
+    """The claim on what other systems call a device: whoever has the text finds there which device holds it."""
+    return uuid5(TIDEMARK, f"device/{external_id}")
+
+
+@lru_cache(maxsize=16_384)  # looked for with every command
+def link_id(device: str, device_id: UUID | None) -> UUID:
+    """The stream of the connections that a device makes, whether it calls itself by its id or its external id; a device
+    that is not registered has the name that it gives itself."""
+    return uuid5(device_id, "link") if device_id else uuid5(TIDEMARK, f"link/{device}")
+
+
+REGISTRY_ID = uuid5(TIDEMARK, "registry")
+
+
+def logins_id(user_id: UUID, day: date) -> UUID:
+    """The stream of the logins as one user that failed on one day (UTC)."""
+    return uuid5(user_id, f"logins/{day.isoformat()}")
+
+
+def source_id(source: str, day: date) -> UUID:
+    """The stream of the logins from one source that failed on one day (UTC)."""
+    return uuid5(TIDEMARK, f"source/{source}/{day.isoformat()}")
+
+
+def acquaintance_id(user_id: UUID, source: str) -> UUID:
+    """One for each user and source."""
+    return uuid5(user_id, f"source/{source}")
+
+
+def device_id_of_mac(mac_address: str) -> UUID:
+    """The id a device derives from its MAC: UUIDv5 in the DNS namespace, lower case, no separators (3.2)."""
+    return uuid5(NAMESPACE_DNS, bare_mac_address(mac_address))
+
+
+def bare_mac_address(mac_address: str) -> str:
+    """The address as it is compared: lower case, no separators."""
+    return mac_address.lower().replace(":", "").replace("-", "")
+
+
+@lru_cache(maxsize=65_536)  # asked for with every reading; a SHA-1 and a UUID take 3 µs
+def readings_id(device_id: UUID, day: date) -> UUID:
+    """The stream of one device's readings received on one day (UTC)."""
+    return uuid5(device_id, f"readings/{day.isoformat()}")
+
+
+@lru_cache(maxsize=65_536)  # looked for with every reading
+def commands_id(device_id: UUID) -> UUID:
+    """The stream of everything that one device is asked for."""
+    return uuid5(device_id, "commands")
+
+
+@lru_cache(maxsize=16)
+def state_messages_id(day: date) -> UUID:
+    """The stream of the `state:` messages received on one day (UTC)."""
+    return uuid5(TIDEMARK, f"state-messages/{day.isoformat()}")
+
+
+@lru_cache(maxsize=65_536)  # asked for with every report
+def reports_id(device_id: UUID, day: date) -> UUID:
+    """The stream of what is reported of one device's metrics on one day (UTC)."""
+    return uuid5(device_id, f"metrics/{day.isoformat()}")
+
+
+@lru_cache(maxsize=16_384)  # looked for with every report
+def metric_id(name: str) -> UUID:
+    """A metric of whatever device. Names are compared exactly, may be of any length and hold any character."""
+    return uuid5(TIDEMARK, f"metric/{name}")
+
+
+# One event holds at most so many values, and the ids of its values are consecutive.
+VALUES_PER_EVENT = 1024
+
+
+def reading_id(position: int, index: int) -> int:
+    """The public id of the `index`-th value of the event at `position`: growing, never reused, same on rebuild."""
+    return position * VALUES_PER_EVENT + index
+
+
+def amendment_id(reading_id: int) -> UUID:
+    """What was corrected or removed of one reading, by the reading's public id."""
+    return uuid5(TIDEMARK, f"reading/{reading_id}")
+
+
+def reading_place(reading_id: int) -> tuple[int, int]:
+    """The position of the event that recorded the reading, and the reading's index in it."""
+    return divmod(reading_id, VALUES_PER_EVENT)

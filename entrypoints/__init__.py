@@ -1,0 +1,1 @@
+"""Processes and doors: settings, composition, CLI and one package per wire contract."""

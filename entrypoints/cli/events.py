@@ -1,0 +1,111 @@
+"""`tidemark events`."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from entrypoints.cli.options import DataDir, database_url_of, fail
+
+if TYPE_CHECKING:
+    from adapters.eventstore.mapper import Mapper
+    from adapters.eventstore.reader import LogRow
+
+_PAGE = 100
+_BATCH = 1_000
+_SHOWN_DATA = 120
+
+
+def events(
+    data_dir: DataDir = None,
+    start: Annotated[
+        int | None, typer.Option("--from", metavar="N", min=1, help="The first position; without it the newest events.")
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help=f"At most so many; {_PAGE} unless --follow or --from is given."),
+    ] = None,
+    topic: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Only events whose topic begins so, such as devices.sensor.")
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events as they are appended.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with the data in full.")] = False,
+) -> None:
+    """Show the log: position, time, who, through what, topic, aggregate, data. Private fields are never shown."""
+    url = database_url_of(data_dir)
+    try:
+        asyncio.run(_show(url, start, limit, topic, follow=follow, as_json=json))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except BrokenPipeError:
+        raise typer.Exit(0) from None  # `| head` has seen enough
+
+
+async def _show(url: str, start: int | None, limit: int | None, topic: str, *, follow: bool, as_json: bool) -> None:
+    from adapters.eventstore.mapper import Mapper
+    from adapters.eventstore.reader import PostgresLogReader
+    from application.ports import LogUnavailableError
+    from domain.catalogue import CATALOGUE
+
+    mapper = Mapper(CATALOGUE)
+    reader = PostgresLogReader(url, mapper)
+    try:
+        newest = limit or (10 if follow else _PAGE)
+        position = start - 1 if start is not None else max(0, await reader.head() - newest)
+        left = limit if limit is not None else -1
+        while True:
+            rows = await reader.read_rows(position, _BATCH)
+            for row in rows:
+                position = row.position
+                if row.topic.startswith(topic):
+                    typer.echo(_json(row, mapper) if as_json else _human(row, mapper))
+                    left -= 1
+                    if left == 0:
+                        return
+            if not rows:
+                if not follow:
+                    return
+                await reader.wait(1.0)
+    except LogUnavailableError:
+        fail("The database does not answer.")
+    finally:
+        await reader.close()
+
+
+def _data(row: "LogRow", mapper: "Mapper") -> bytes:
+    from domain.catalogue import UnknownTopicError
+
+    try:
+        return mapper.public_data(row.topic, mapper.stored(row.state).data)
+    except UnknownTopicError:
+        # Nobody can tell what of it is private.
+        return b"null"
+
+
+def _human(row: "LogRow", mapper: "Mapper") -> str:
+    stored = mapper.stored(row.state)
+    data = _data(row, mapper).decode()
+    shown = data if len(data) <= _SHOWN_DATA else f"{data[: _SHOWN_DATA - 1]}…"
+    at = stored.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    actor = stored.actor if len(stored.actor) <= 20 else f"{stored.actor[:19]}…"
+    return f"{row.position:>8}  {at}  {actor:<20}  {stored.source:<9}  {row.topic:<36}  {row.aggregate_id}  {shown}"
+
+
+def _json(row: "LogRow", mapper: "Mapper") -> str:
+    import msgspec
+
+    stored = mapper.stored(row.state)
+    shown = {
+        "position": row.position,
+        "id": stored.id,
+        "at": stored.at,
+        "actor": stored.actor,
+        "source": stored.source,
+        "correlation_id": stored.correlation_id,
+        "causation_id": stored.causation_id,
+        "topic": row.topic,
+        "aggregate_id": row.aggregate_id,
+        "version": row.version,
+        "data": msgspec.Raw(_data(row, mapper)),
+    }
+    return msgspec.json.encode(shown).decode()

@@ -1,0 +1,93 @@
+"""The directory of `tidemark up`: secrets, the embedded servers' data, and where things are while it runs."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adapters.embedded.directory import DirectoryLock, private_directory, write_private
+
+DEFAULT = Path("data")
+
+
+class DataDirectory:
+    """Everything that one installation keeps. Files with secrets have mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def nats(self) -> Path:
+        return self.path / "nats"
+
+    def prepare(self) -> DirectoryLock:
+        """Makes the directory if need be; the lock says that one process runs on it."""
+        self.path = private_directory(self.path)
+        return DirectoryLock(self.path)
+
+    def jwt_secret(self) -> str | None:
+        """The secret that signs tokens, None before the first start."""
+        try:
+            return self._secret.read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def keep_jwt_secret(self, given: str | None) -> str:
+        """The given secret, else the one there is, else a new one; it is kept."""
+        secret = given or self.jwt_secret() or secrets.token_urlsafe(48)
+        if secret != self.jwt_secret():
+            write_private(self._secret, f"{secret}\n")
+        return secret
+
+    def has_schema(self, fingerprint: str) -> bool:
+        """Whether the embedded database was brought to exactly these migrations already."""
+        try:
+            return self._schema.read_text() == fingerprint
+        except FileNotFoundError:
+            return False
+
+    def keep_schema(self, fingerprint: str) -> None:
+        write_private(self._schema, fingerprint)
+
+    def say_running(self, urls: Mapping[str, str]) -> None:
+        """For further commands on this directory. Holds the password of PostgreSQL."""
+        write_private(self._running, ready_text(urls))
+
+    def forget_running(self) -> None:
+        self._running.unlink(missing_ok=True)
+
+    def urls(self) -> Mapping[str, str] | None:
+        """Where things are, if `tidemark up` runs on this directory."""
+        try:
+            said: dict[str, Any] = json.loads(self._running.read_text())
+            os.kill(said["pid"], 0)
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError, ValueError):
+            return None
+        except PermissionError:
+            pass  # somebody else's process, but it runs
+        urls: dict[str, str] = said["urls"]
+        return urls
+
+    @property
+    def _secret(self) -> Path:
+        return self.path / "jwt-secret"
+
+    @property
+    def _schema(self) -> Path:
+        # Beside the cluster: whoever deletes one deletes the other.
+        return self.postgres / "schema"
+
+    @property
+    def _running(self) -> Path:
+        return self.path / "running.json"
+
+
+def ready_text(urls: Mapping[str, str]) -> str:
+    """The content of the ready file."""
+    return json.dumps({"pid": os.getpid(), "urls": dict(urls)}, indent=2) + "\n"

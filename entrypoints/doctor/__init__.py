@@ -1,0 +1,1 @@
+"""What `tidemark doctor` looks at: the machine, and the servers of an installation."""

@@ -1,0 +1,1 @@
+"""The bodies of requests: silent about unknown fields, strict about the others (contract 1.3)."""

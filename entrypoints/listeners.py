@@ -1,0 +1,135 @@
+"""Which application stands on which listener."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.bearers import Bearers, LockedOut
+from entrypoints.cloud_connector import routes as connector_routes
+from entrypoints.cloud_connector.application import PREFIX as CONNECTOR_PREFIX
+from entrypoints.cloud_connector.application import CloudConnector
+from entrypoints.cloud_connector.door import Door as ConnectorDoor
+from entrypoints.cloud_connector.origins import Origins
+from entrypoints.composition import Api, Worker, utc_now
+from entrypoints.lambda_iot.application import lambda_iot
+from entrypoints.lambda_iot.door import Door
+from entrypoints.lambda_iot.locks import Locks
+from entrypoints.logins import Logins
+from entrypoints.metric_reporting import application as metric_reporting
+from entrypoints.metric_reporting.application import MetricReporting
+from entrypoints.metric_reporting.door import Door as MetricDoor
+from entrypoints.mounts import BesideAnother
+from entrypoints.operations import pages
+from entrypoints.operations.front import Front
+from entrypoints.operations.pages import App
+from entrypoints.sockets import API, CONNECTOR, LISTENERS, METRICS, WORKER
+from projections.devices.commands import CommandQueries
+from projections.devices.messages import MessageQueries
+from projections.metrics.current import CurrentMetricQueries
+from projections.metrics.history_queries import MetricHistoryQueries
+
+
+def api_apps(api: Api) -> Mapping[str, App]:
+    """The application of each HTTP listener, by its name."""
+    live = {"/health/live": pages.live()}
+    others = [f"http://127.0.0.1:{api.settings.worker_port}/metrics"] if api.settings.worker_port else []
+    operators = {
+        **live,
+        "/health/ready": pages.ready(api.readiness),
+        "/metrics": pages.metrics_page(api.metrics, api.database, others),
+        "/projections": pages.projections_page(api.database),
+    }
+    contracts = contract_apps(api)
+    return {
+        name: Front(
+            name, contracts.get(name, pages.not_found()), operators if name == API.name else live, api.metrics.http
+        )
+        for name in (listener.name for listener in LISTENERS)
+    }
+
+
+def contract_apps(api: Api) -> Mapping[str, App]:
+    """The wire contracts, by the name of the listener; a listener without one answers 404."""
+    locked_out = LockedOut(api.accounts)
+    bearers = Bearers(api.tokens, locked_out)
+    logins = Logins(api.executor, api.passwords, api.tokens, api.settings.login_failures_per_minute)
+    connector = _connector(api, bearers)
+    metrics = _metrics(api, locked_out, logins)
+    door = Door(
+        executor=api.executor,
+        passwords=api.passwords,
+        tokens=api.tokens,
+        positions=api.positions,
+        directory=api.directory,
+        readings=api.readings,
+        dispatcher=api.dispatcher,
+        mqtt_topic=api.settings.mqtt_topic,
+        commands=CommandQueries(api.database),
+        messages=MessageQueries(api.database),
+        bearers=bearers,
+        locks=Locks(
+            registration=api.settings.registration,
+            public_device_list=api.settings.public_device_list,
+        ),
+        logins=logins,
+        stopping=api.stopping,
+    )
+    main = BesideAnother(
+        metrics,
+        metric_reporting.PREFIX,
+        metric_reporting.is_own,
+        BesideAnother(connector, CONNECTOR_PREFIX, connector_routes.is_own, cast("App", lambda_iot(door))),
+    )
+    return {API.name: main, CONNECTOR.name: connector, METRICS.name: metrics}
+
+
+def _connector(api: Api, bearers: Bearers) -> CloudConnector:
+    """One for all its mounts, so that there is one ticker and one set of links."""
+    settings, lines = api.settings, api.lines
+    origins = Origins(settings.connector_origins, loopback=settings.mode == "up")
+    door = ConnectorDoor(
+        links=lines.links,
+        line=lines.line,
+        asker=lines.asker,
+        fleet=lines.totals.fleet,
+        connections=lines.connections,
+        positions=api.positions,
+        bearers=bearers,
+        auth=settings.connector_auth,
+        origins=origins,
+        timeout=settings.command_timeout_s,
+        pending=lines.pending,
+        stopping=api.stopping,
+    )
+    return CloudConnector(
+        door, WebSocketGateway(lines.links, lines.record, lines.line, door.admits_device, origins.allow)
+    )
+
+
+def _metrics(api: Api, locked_out: LockedOut, logins: Logins) -> MetricReporting:
+    return MetricReporting(
+        MetricDoor(
+            executor=api.executor,
+            tokens=api.tokens,
+            locked_out=locked_out,
+            logins=logins,
+            directory=api.directory,
+            positions=api.positions,
+            current=CurrentMetricQueries(api.database),
+            history=MetricHistoryQueries(api.database),
+            read_auth=api.settings.metrics_read_auth,
+            development=api.settings.mode == "up",
+            clock=utc_now,
+            observer=api.metrics.reports,
+        )
+    )
+
+
+def worker_app(worker: Worker) -> App:
+    """The worker's own health and metrics."""
+    operators = {
+        "/health/live": pages.live(),
+        "/health/ready": pages.ready(worker.readiness),
+        "/metrics": pages.metrics_page(worker.metrics),
+    }
+    return Front(WORKER.name, pages.not_found(), operators, worker.metrics.http)

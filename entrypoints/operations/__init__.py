@@ -1,0 +1,1 @@
+"""What operators ask every process: is it alive, is it ready, how is it doing."""

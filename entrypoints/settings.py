@@ -1,0 +1,236 @@
+"""What can be set from outside: read once, at the start, from `TIDEMARK_…`; all problems are told at once.
+
+`docs/settings.md` is made from this file (`tidemark settings`).
+"""
+
+import difflib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Literal, NamedTuple
+
+from domain.identity.logins import MOST
+from entrypoints.setting_kinds import (
+    Wrong,
+    database_url,
+    duration,
+    file_numbers,
+    mqtt_topic,
+    number,
+    number_up_to,
+    one_of,
+    optional,
+    origins,
+    port,
+    seconds_up_to,
+    server_url,
+    signing_secret,
+    size,
+    text,
+    yes_or_no,
+)
+
+PREFIX = "TIDEMARK_"
+
+Mode = Literal["up", "serve"]
+
+
+class Problem(NamedTuple):
+    """One variable, what is wrong with it and what would be right. Never holds the value of a secret."""
+
+    variable: str
+    wrong: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.wrong}; expected {self.expected}"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used. Carries every problem, not the first one."""
+
+    def __init__(self, problems: Collection[Problem]) -> None:
+        count = "One setting is" if len(problems) == 1 else f"{len(problems)} settings are"
+        super().__init__("\n".join([f"{count} not usable:", *(f"  {problem}" for problem in problems)]))
+        self.problems = tuple(problems)
+
+
+class _Kind(NamedTuple):
+    parse: Callable[[str], Any]
+    default: str | None
+    about: str
+    # Refuses, in production only, what would do on one's own machine.
+    strict: Callable[[str], Any] | None
+    fallback: str | None
+
+
+def _setting(
+    parse: Callable[[str], Any],
+    default: str | None,
+    about: str,
+    *,
+    strict: Callable[[str], Any] | None = None,
+    fallback: str | None = None,
+) -> Any:
+    return field(metadata={"kind": _Kind(parse, default, about, strict, fallback)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, checked. What was neither given nor needed by the command is an empty text."""
+
+    mode: Mode = _setting(one_of("up", "serve"), "serve", "`up` or `serve` (production); set by `up`")  # noqa: RUF009  # a field
+    database_url: str = _setting(
+        database_url(strict=False), None, "PostgreSQL: the log and the read models", strict=database_url(strict=True)
+    )
+    nats_url: str = _setting(
+        server_url("nats", "tls", strict=False), None, "NATS", strict=server_url("nats", "tls", strict=True)
+    )
+    mqtt_url: str = _setting(
+        server_url("mqtt", "mqtts", strict=False),
+        None,
+        "the devices' MQTT broker",
+        strict=server_url("mqtt", "mqtts", strict=True),
+    )
+    jwt_secret: str = _setting(
+        text, None, "signs and checks tokens (HS256)", strict=signing_secret, fallback="JWT_SECRET"
+    )
+    mqtt_topic: str = _setting(mqtt_topic, "lambdaiot", "the topic below which devices speak")
+    mqtt_state: bool = _setting(
+        yes_or_no,
+        "yes",
+        "whether messages on topics that begin with `state:` are stored; the gateway then subscribes to `#`",
+    )
+    mqtt_client_id: str = _setting(
+        text,
+        "tidemark",
+        "names the gateway's session at the broker, for ever the same; of the workers that share it one is connected",
+    )
+    mqtt_ack_wait: float = _setting(
+        duration, "30s", "how long the broker waits before it delivers again what was not acknowledged, or longer"
+    )
+    host: str = _setting(text, "127.0.0.1", "the address that all listeners bind")
+    http_port: int = _setting(port, "8080", "main API")
+    connector_port: int = _setting(port, "9090", "cloud connector")
+    metrics_port: int = _setting(port, "3000", "metric reporting")
+    discovery_port: int = _setting(port, "9250", "streams: discovery")
+    producer_port: int = _setting(port, "9251", "streams: producer")
+    consumer_port: int = _setting(port, "9252", "streams: consumer")
+    worker_port: int = _setting(port, "0", "the worker's own `/health` and `/metrics`, on loopback; 0: none")
+    registration: Literal["open", "first", "closed"] = _setting(
+        one_of("open", "first", "closed"),
+        "first",
+        "who may register: `open` anybody (as under `up`), `first` the first account and who has a token with the scope"
+        " `users.write`, `closed` nobody, see `tidemark user add`",
+    )
+    public_device_list: bool = _setting(yes_or_no, "yes", "whether `GET /devices` of Lambda IoT needs no token")
+    login_failures_per_minute: int = _setting(
+        number_up_to(MOST), "20", "failed logins in a minute that stop a user or a source address for a minute"
+    )
+    connector_auth: Literal["open", "token"] = _setting(
+        one_of("open", "token"),
+        "token",
+        "whether the cloud connector's routes and its devices' WebSocket need a token: `token` or `open` (as under `up`"
+        " on loopback)",
+    )
+    connector_origins: frozenset[str] = _setting(
+        origins,
+        "",
+        "the browser origins that may use the cloud connector, such as `https://ui.example.com`, with commas between;"
+        " under `up` also every loopback origin",
+    )
+    metrics_read_auth: Literal["open", "token"] = _setting(
+        one_of("open", "token"),
+        "token",
+        "whether reading metrics needs a token: `token` or `open` (as under `up`); reporting always does",
+    )
+    command_timeout_s: float = _setting(
+        seconds_up_to(300), "8", "how many seconds a device may take to answer a command or a query"
+    )
+    freshness_timeout: float = _setting(duration, "2s", "how long a read waits for its read model")
+    projection_feed: Literal["log", "nats"] = _setting(
+        one_of("log", "nats"),
+        "log",
+        "where read models get new events: `log` is quickest, `nats` spares PostgreSQL the reading",
+    )
+    lag_limit: int = _setting(number, "10000", "events a read model may be behind before readiness says no")
+    drain_timeout: float = _setting(duration, "5s", "how long requests may finish after SIGTERM")
+    nats_max_age: float | None = _setting(optional(duration), "", "age up to which NATS keeps events; empty: no limit")
+    nats_max_bytes: int | None = _setting(optional(size), "", "bytes of events that NATS keeps; empty: no limit")
+    log_level: str = _setting(one_of("debug", "info", "warning", "error"), "info", "the least important line logged")
+    log_format: str = _setting(
+        one_of("auto", "human", "json"), "auto", "form of the log; auto: human on a terminal, else JSON"
+    )
+    sockets: Mapping[str, int] = _setting(file_numbers, "", "listening sockets handed down by `tidemark up`")
+
+
+ALL_REQUIRED = frozenset({"database_url", "nats_url", "mqtt_url", "jwt_secret"})
+
+
+def read_settings(environment: Mapping[str, str], needs: Collection[str] = ALL_REQUIRED) -> Settings:
+    """The settings in `environment`. `needs` names the fields without a default that the command cannot do
+    without. Raises SettingsError."""
+    problems: list[Problem] = list(_misspelt(environment))
+    production = environment.get(f"{PREFIX}MODE", "serve") != "up"
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        kind = _kind(spec)
+        name = variable(spec.name)
+        given = environment.get(name) or (environment.get(kind.fallback) if kind.fallback else None) or kind.default
+        if given is None:
+            values[spec.name] = ""
+            if spec.name in needs:
+                problems.append(Problem(name, "is missing", kind.about))
+            continue
+        try:
+            values[spec.name] = (kind.strict if kind.strict and production else kind.parse)(given)
+        except Wrong as wrong:
+            problems.append(Problem(name, wrong.what, wrong.expected))
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return f"{PREFIX}{name.upper()}"
+
+
+def settings_page() -> str:
+    """The documentation of all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read at the start; all problems are reported at once. Generated by",
+        "`tidemark settings > docs/settings.md`; a test compares.",
+        "",
+        "| variable | default | what |",
+        "|---|---|---|",
+    ]
+    for spec in fields(Settings):
+        kind = _kind(spec)
+        default = "required" if kind.default is None else f"`{kind.default}`" if kind.default else ""
+        also = f" (or `{kind.fallback}`)" if kind.fallback else ""
+        lines.append(f"| `{variable(spec.name)}`{also} | {default} | {kind.about} |")
+    lines += [
+        "",
+        "`serve` and `worker` refuse sample passwords in URLs, and a token secret that is a sample or shorter than 32",
+        "bytes. `tidemark up` needs none of these: it starts its own servers and keeps secrets in the data directory.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _misspelt(environment: Mapping[str, str]) -> Iterator[Problem]:
+    known = {variable(spec.name) for spec in fields(Settings)} | _OF_COMMANDS
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known and (near := difflib.get_close_matches(name, known, 1, 0.85)):
+            yield Problem(name, "is no setting", near[0])
+
+
+def _kind(spec: "Field[Any]") -> _Kind:
+    kind: _Kind = spec.metadata["kind"]
+    return kind
+
+
+# Flags of commands, which can be given as variables too.
+_OF_COMMANDS = frozenset({"TIDEMARK_DATA_DIR", "TIDEMARK_PORTS", "TIDEMARK_MQTT_PORT", "TIDEMARK_NATS_PORT"})

@@ -1,0 +1,64 @@
+"""Accounts: who exists, and who may no longer act."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from domain.event import Recorded
+from domain.identity.user import UserDisabled, UserEnabled, UserRegistered
+from projections.database import Database
+from projections.readmodel import Target
+from projections.versioned import Row, VersionedRows, versioned_table
+
+USERS = versioned_table(
+    "users", sa.Column("username", sa.Text, nullable=False), sa.Column("disabled", sa.Boolean, nullable=False)
+)
+
+
+class AccountDirectory:
+    """The read model `accounts`."""
+
+    name: ClassVar[str] = "accounts"
+    version: ClassVar[int] = 1
+    tables: ClassVar[Sequence[sa.Table]] = (USERS,)
+
+    def __init__(self) -> None:
+        self._users = VersionedRows(USERS, _evolve)
+
+    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        concerned = (UserRegistered, UserDisabled, UserEnabled)
+        await self._users.apply((recorded for recorded in batch if isinstance(recorded.event, concerned)), to)
+
+
+def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
+    at = recorded.envelope.at
+    match recorded.event:
+        case UserRegistered(username=username):
+            return {
+                "id": recorded.aggregate_id,
+                "username": username,
+                "disabled": False,
+                "created_at": at,
+                "updated_at": at,
+            }
+        case UserDisabled() if row:
+            return {**row, "disabled": True, "updated_at": at}
+        case UserEnabled() if row:
+            return {**row, "disabled": False, "updated_at": at}
+    return row
+
+
+class Accounts:
+    """Queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def disabled(self) -> frozenset[UUID]:
+        """The ids of all accounts that may not act now."""
+        return frozenset(row[0] for row in await self._database.all(_DISABLED))
+
+
+_DISABLED = sa.select(USERS.c.id).where(USERS.c.disabled, USERS.c.valid_to.is_(None))

@@ -1,0 +1,1 @@
+"""Read models of metrics: what is current, and what was."""

@@ -1,0 +1,259 @@
+"""What is current: the last value of each metric of each device, visible until it expires (contract metrics 1.5, 1.6).
+
+A row is written over with every report and stays when its value has expired: that a device ever reported is what
+tells an empty list from an unknown host. Nobody sweeps; a query asks what has not expired at its `now`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from domain.event import Recorded
+from domain.identifiers import VALUES_PER_EVENT, metric_id
+from domain.metrics.report import Nature, Report, nature
+from domain.metrics.reports import MetricsReported
+from projections.database import METADATA, Database, storable
+from projections.readmodel import Target
+
+# `since` orders devices by when they first reported the metric. A value is a number or words.
+CURRENT_METRICS = sa.Table(
+    "current_metrics",
+    METADATA,
+    sa.Column("device_id", sa.Uuid, primary_key=True),
+    sa.Column("metric_id", sa.Uuid, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("slope", sa.Text, nullable=False),
+    sa.Column("units", sa.Text, nullable=False),
+    sa.Column("number", sa.Double),
+    sa.Column("words", sa.Text),
+    sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+DEVICE_REMOVED = "devices.device.removed.v1"
+
+# Values that are read at a time by who wants them all.
+AT_ONCE = 5_000
+
+# Later than that nobody asks, and the calendar ends.
+_FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
+_LONG = timedelta(days=365 * 1000)
+
+
+class _Last(NamedTuple):
+    """What was last reported of a metric of a device in this batch, and which report of it was the first."""
+
+    since: int
+    report: Report
+    at: datetime
+
+
+class CurrentMetrics:
+    """The read model `current_metrics`."""
+
+    name: ClassVar[str] = "current_metrics"
+    version: ClassVar[int] = 1
+    tables: ClassVar[Sequence[sa.Table]] = (CURRENT_METRICS,)
+
+    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        reported: dict[UUID, dict[str, _Last]] = {}
+        removed: list[UUID] = []
+        for one in batch:
+            event = one.event
+            if isinstance(event, MetricsReported):
+                of_device = reported.setdefault(event.device_id, {})
+                number, at = one.position * VALUES_PER_EVENT, one.envelope.at
+                for index, report in enumerate(event.reports):
+                    before = of_device.get(report.name)
+                    of_device[report.name] = _Last(before.since if before else number + index, report, at)
+            elif event.topic == DEVICE_REMOVED:
+                removed.append(one.aggregate_id)
+                reported.pop(one.aggregate_id, None)
+        table = to.name(CURRENT_METRICS)
+        if removed:
+            await to.connection.execute(f"DELETE FROM {table} WHERE device_id = ANY(%s)".encode(), (removed,))
+        if reported:
+            await to.connection.execute(_UPSERT.format(table=table).encode(), _columns(reported), prepare=True)
+
+
+_UPSERT = """
+    INSERT INTO {table} AS c
+    SELECT * FROM unnest(
+        %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[],
+        %b::float8[], %b::text[], %b::timestamptz[], %b::timestamptz[]
+    )
+    ON CONFLICT (device_id, metric_id) DO UPDATE SET
+        type = excluded.type, slope = excluded.slope, units = excluded.units, number = excluded.number,
+        words = excluded.words, reported_at = excluded.reported_at, expires_at = excluded.expires_at
+"""
+
+
+def _columns(reported: dict[UUID, dict[str, _Last]]) -> Sequence[Sequence[object]]:
+    rows = [
+        (
+            device_id,
+            metric_id(name),
+            since,
+            storable(name),
+            report.type,
+            report.slope,
+            storable(report.units),
+            None if isinstance(report.value, str) else float(report.value),
+            storable(report.value) if isinstance(report.value, str) else None,
+            at,
+            _expiry(at, report.ttl),
+        )
+        for device_id, of_device in reported.items()
+        for name, (since, report, at) in of_device.items()
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _expiry(at: datetime, ttl: int) -> datetime:
+    return at + timedelta(seconds=ttl) if ttl < _LONG.total_seconds() else _FOREVER
+
+
+class DeviceMetric(NamedTuple):
+    """A metric of one device that has not expired."""
+
+    name: str
+    nature: Nature
+    units: str
+    value: int | float | str
+
+
+class MetricValue(NamedTuple):
+    """The value of the metric that was asked for, of one device."""
+
+    device_id: UUID
+    value: int | float | str
+
+
+class FleetMetric(NamedTuple):
+    """A metric over all devices that have a value of it: as the first of them reports it; the smallest and the largest
+    of those that report the same kind of number, None where it is a text."""
+
+    name: str
+    nature: Nature
+    units: str
+    min: int | float | None
+    max: int | float | None
+
+
+class CurrentValue(NamedTuple):
+    """A value of any metric of any device that has not expired."""
+
+    name: str
+    device_id: UUID
+    nature: Nature
+    units: str
+    value: int | float | str
+    reported_at: datetime
+
+
+class CurrentMetricQueries:
+    """Queries. All may raise LogUnavailableError. `now` decides what has not expired."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_device(self, device_id: UUID, now: datetime) -> Sequence[DeviceMetric] | None:
+        """By name. None when the device never reported anything."""
+        rows = await self._database.all(_OF_DEVICE, device_id=device_id)
+        if not rows:
+            return None
+        return [
+            DeviceMetric(name, nature(type, slope), units, _value(type, number, words))
+            for name, type, slope, units, number, words, expires_at in rows
+            if expires_at >= now
+        ]
+
+    async def of_metric(self, name: str, now: datetime) -> Sequence[MetricValue]:
+        """By device id. None at all when no device has a value of it."""
+        rows = await self._database.all(_OF_METRIC, metric_id=metric_id(name), now=now)
+        return [MetricValue(device_id, _value(type, number, words)) for device_id, type, number, words in rows]
+
+    async def over_devices(self, now: datetime) -> Sequence[FleetMetric]:
+        """Every metric that any device has a value of, by name."""
+        rows = await self._database.all(_OVER_DEVICES, now=now)
+        first: dict[UUID, tuple[str, str, str, str]] = {}
+        least: dict[UUID, float] = {}
+        most: dict[UUID, float] = {}
+        for id, name, type, slope, units, low, high in rows:  # by when it was first reported so
+            of_first = first.setdefault(id, (name, type, slope, units))
+            if low is not None and _KINDS[type] == _KINDS[of_first[1]]:
+                least[id], most[id] = min(low, least.get(id, low)), max(high, most.get(id, high))
+        found = [
+            FleetMetric(name, nature(type, slope), units, _number(type, least.get(id)), _number(type, most.get(id)))
+            for id, (name, type, slope, units) in first.items()
+        ]
+        return sorted(found)
+
+    async def everything(self, now: datetime) -> AsyncIterator[CurrentValue]:
+        """All there is, one metric after the other and in each by device id; some thousands are read at a time."""
+        place = {"after_metric": UUID(int=0), "after_device": UUID(int=0)}
+        while rows := await self._database.all(_EVERYTHING, now=now, limit=AT_ONCE, **place):
+            for _, device_id, name, type, slope, units, number, words, reported_at in rows:
+                value = _value(type, number, words)
+                yield CurrentValue(name, device_id, nature(type, slope), units, value, reported_at)
+            if len(rows) < AT_ONCE:
+                return
+            place = {"after_metric": rows[-1][0], "after_device": rows[-1][1]}
+
+
+_KINDS = {
+    **dict.fromkeys(("int8", "int16", "int32"), "signed"),
+    **dict.fromkeys(("uint8", "uint16", "uint32"), "unsigned"),
+    **dict.fromkeys(("float", "double"), "float"),
+    "string": "string",
+}
+
+
+def _number(type: str, number: float | None) -> int | float | None:
+    return number if number is None or _KINDS[type] == "float" else int(number)
+
+
+def _value(type: str, number: float, words: str) -> int | float | str:
+    if type == "string":
+        return words
+    return number if _KINDS[type] == "float" else int(number)
+
+
+_C = CURRENT_METRICS.c
+_NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
+_BY_NAME = _C.name.collate("C")
+
+_OF_DEVICE = (
+    sa.select(_C.name, _C.type, _C.slope, _C.units, _C.number, _C.words, _C.expires_at)
+    .where(_C.device_id == sa.bindparam("device_id", type_=sa.Uuid))
+    .order_by(_BY_NAME)
+)
+_OF_METRIC = (
+    sa.select(_C.device_id, _C.type, _C.number, _C.words)
+    .where(_C.metric_id == sa.bindparam("metric_id", type_=sa.Uuid), _C.expires_at >= _NOW)
+    .order_by(_C.device_id)
+)
+_OVER_DEVICES = (
+    sa.select(_C.metric_id, _C.name, _C.type, _C.slope, _C.units, sa.func.min(_C.number), sa.func.max(_C.number))
+    .where(_C.expires_at >= _NOW)
+    .group_by(_C.metric_id, _C.name, _C.type, _C.slope, _C.units)
+    .order_by(sa.func.min(_C.since))
+)
+_EVERYTHING = (
+    sa.select(
+        *(_C.metric_id, _C.device_id, _C.name, _C.type, _C.slope),
+        *(_C.units, _C.number, _C.words, _C.reported_at),
+    )
+    .where(
+        _C.expires_at >= _NOW,
+        sa.tuple_(_C.metric_id, _C.device_id)
+        > sa.tuple_(sa.bindparam("after_metric", type_=sa.Uuid), sa.bindparam("after_device", type_=sa.Uuid)),
+    )
+    .order_by(_C.metric_id, _C.device_id)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger))
+)

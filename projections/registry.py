@@ -1,0 +1,22 @@
+"""Every read model there is."""
+
+from projections.devices.commands import DeviceCommandHistory
+from projections.devices.connections import ConnectedDevices
+from projections.devices.directory import DeviceDirectory
+from projections.devices.messages import StateMessageStore
+from projections.devices.readings import ReadingHistory
+from projections.identity.accounts import AccountDirectory
+from projections.metrics.current import CurrentMetrics
+from projections.metrics.history import MetricHistory
+from projections.readmodel import ReadModel
+
+READ_MODELS: tuple[type[ReadModel], ...] = (
+    AccountDirectory,
+    DeviceDirectory,
+    ReadingHistory,
+    DeviceCommandHistory,
+    StateMessageStore,
+    ConnectedDevices,
+    CurrentMetrics,
+    MetricHistory,
+)

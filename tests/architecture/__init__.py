@@ -1,0 +1,1 @@
+"""What linters do not hold: names, sizes, purity, and that the linters' own rules can fail."""

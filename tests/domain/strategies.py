@@ -1,0 +1,59 @@
+"""Random events, made from the field types of their classes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hypothesis import strategies as st
+from msgspec import UnsetType
+
+from domain.catalogue import CATALOGUE
+from domain.devices.readings import Reading
+from domain.event import Event
+from domain.metrics.report import Report
+from domain.value import Value
+
+integers = st.integers(-(2**63), 2**63 - 1)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+instants = st.datetimes(timezones=st.just(UTC))
+
+# Whole numbers and texts, since a float in the middle of JSON may come back as the same number in another spelling.
+json_values = st.recursive(
+    st.none() | st.booleans() | integers | st.text(st.characters(codec="utf-8")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+_OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    int: integers,
+    float: finite,
+    datetime: instants,
+    datetime | None: st.none() | instants,
+    Any | UnsetType: json_values,
+    int | float | str: integers | finite | st.text(st.characters(codec="utf-8")),
+}
+
+_MANY: dict[Any, type[Value]] = {tuple[Reading, ...]: Reading, tuple[Report, ...]: Report}
+
+
+def of(value: type[Value]) -> st.SearchStrategy[Any]:
+    """Any value of the class. Fields with a default are sometimes left out."""
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
+    for field in msgspec.structs.fields(value):
+        drawn = _field(field.type)
+        (required if field.required else optional)[field.name] = drawn
+    return st.fixed_dictionaries(required, optional=optional).map(lambda fields: value(**fields))
+
+
+def _field(type_: Any) -> st.SearchStrategy[Any]:
+    if type_ in _MANY:
+        return st.lists(of(_MANY[type_]), max_size=5).map(tuple)
+    if isinstance(type_, type) and issubclass(type_, Value):
+        return of(type_)
+    return _OF_TYPE[type_] if type_ in _OF_TYPE else st.from_type(type_)
+
+
+events: st.SearchStrategy[Event] = st.one_of([of(event) for event in CATALOGUE])

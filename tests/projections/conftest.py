@@ -1,0 +1,46 @@
+"""A runner that keeps the read models of a test's database at the head of its log."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from projections.database import Database
+from projections.positions import Positions
+from projections.readmodel import ReadModel
+from projections.registry import READ_MODELS
+from projections.runner import ProjectionRunner
+from tests.projections.history import log_feed
+
+Running = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+async def positions(database: Database) -> AsyncIterator[Positions]:
+    async with Positions(database, patience=10).running() as positions:
+        yield positions
+
+
+@asynccontextmanager
+async def running(url: str, models: tuple[type[ReadModel], ...] = READ_MODELS) -> AsyncIterator[asyncio.Task[None]]:
+    """Projections of the database at `url`, as long as the context lasts."""
+    runner = ProjectionRunner(url, models, lambda: log_feed(url), lambda: log_feed(url))
+    task = asyncio.create_task(runner.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def runner(database_url: str) -> AsyncIterator[asyncio.Task[None]]:
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(running(database_url))
