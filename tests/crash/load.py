@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -262,7 +263,7 @@ def again(product: Product, person: Api) -> Api:
 def count(what: str, product: Product, person: Api, load: Load) -> Tally:
     """Compares what was promised with what is listed, once everything that was promised is there.
 
-    Raises AssertionError when the API lists something else than the table holds.
+    Raises AssertionError when the API goes on listing something else than the table holds.
     """
     tally = Tally(what, set(load.promised))
 
@@ -273,12 +274,19 @@ def count(what: str, product: Product, person: Api, load: Load) -> Tally:
 
     with suppress(AssertionError):  # the tally says it better
         eventually(all_there, seconds=60, pause=0.2)
-    rows = stored(product.urls["postgres"])
+    rows = eventually(lambda: _agreed(product, person), seconds=60, pause=0.2)
     tally.store(rows)
     tally.unidentified = set(load.timeless)
-    listed = [key for sensor in sorted({key[0] for key in rows}) for key in listed_over_http(person, sensor)]
-    assert sorted(listed) == sorted(rows), "the API lists something else than the table holds"
     return tally
+
+
+def _agreed(product: Product, person: Api) -> list[Key]:
+    """What table and API both say; what a broker that came back still delivers may arrive between the two looks."""
+    rows = stored(product.urls["postgres"])
+    listed = [key for sensor in sorted({key[0] for key in rows}) for key in listed_over_http(person, sensor)]
+    differing = sorted((Counter(rows) - Counter(listed)) + (Counter(listed) - Counter(rows)))
+    assert not differing, f"the API lists {len(listed)}, the table holds {len(rows)}, they differ in {differing[:3]}"
+    return rows
 
 
 def stored(url: str) -> list[Key]:
