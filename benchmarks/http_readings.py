@@ -89,6 +89,7 @@ async def _contestants(stack: AsyncExitStack) -> list[Contestant]:
             "TIDEMARK_NATS_URL": nats.url,
             "TIDEMARK_MQTT_URL": nats.mqtt_url,
             "TIDEMARK_JWT_SECRET": SECRET,
+            "TIDEMARK_SEAL_KEY": SECRET,
             **{f"TIDEMARK_{listener}_PORT": str(port) for listener, port in ports.items()},
         }
         base = await stack.enter_async_context(server(program, ports["HTTP"], settings))

@@ -83,6 +83,46 @@ def metric_id(name: str) -> UUID:
     return uuid5(TIDEMARK, f"metric/{name}")
 
 
+def instance_place_id(owner: str, type_id: str) -> UUID:
+    """The place of an owner's one instance of a connector type."""
+    return uuid5(TIDEMARK, _joined("connector instance", owner, type_id))
+
+
+def client_place_id(owner: str, subject: str, type_id: str) -> UUID:
+    """The place of the one client of a connector type that an owner has for a subject."""
+    return uuid5(TIDEMARK, _joined("connector client", owner, subject, type_id))
+
+
+def type_place_id(type_id: str) -> UUID:
+    """The place of a published connector type, whoever publishes it."""
+    return uuid5(TIDEMARK, _joined("connector type", type_id))
+
+
+CONNECTOR_NUMBERS_ID = uuid5(TIDEMARK, "connector numbers")
+
+
+def made_thing_id(client_id: UUID, connector_thing_id: str) -> UUID:
+    """The thing that a client makes of what the foreign system calls so: the same whenever it is made again."""
+    return uuid5(client_id, f"thing/{connector_thing_id}")
+
+
+@lru_cache(maxsize=65_536)  # asked for with every update
+def thing_sensor_id(thing_id: UUID, component_id: str, property_id: str) -> UUID:
+    """The sensor that a thing's property is in the registry. Neither id holds a slash."""
+    return uuid5(thing_id, f"sensor/{component_id}/{property_id}")
+
+
+@lru_cache(maxsize=65_536)  # asked for with every update
+def properties_id(thing_id: UUID, day: date) -> UUID:
+    """The stream of what one thing's properties came to be on one day (UTC)."""
+    return uuid5(thing_id, f"properties/{day.isoformat()}")
+
+
+def _joined(*parts: str) -> str:
+    """No two lists of texts are joined to one, whatever they hold."""
+    return "/".join(f"{len(part)}:{part}" for part in parts)
+
+
 # One event holds at most so many values, and the ids of its values are consecutive.
 VALUES_PER_EVENT = 1024
 

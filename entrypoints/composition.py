@@ -32,13 +32,14 @@ from adapters.security.tokens import Tokens
 from adapters.websocket.links import Links
 from adapters.websocket.reconciling import LinkReconciler
 from adapters.websocket.record import LinkRecord
-from application import devices, identity
+from application import connectors, devices, identity
 from application.devices.ask import Asker
 from application.devices.dispatch import Dispatcher
 from application.devices.link import registered
 from application.devices.reaping import LinkReaper
 from application.executor import CommandExecutor
 from application.metrics import reports
+from application.policies.things import ThingsAsDevices
 from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
@@ -68,7 +69,12 @@ from projections.runner import ProjectionRunner
 
 logger = logging.getLogger("tidemark.composition")
 
-HANDLERS = {**identity.HANDLERS, **devices.HANDLERS, **reports.handlers(DEVICE, registered)}
+HANDLERS = {
+    **identity.HANDLERS,
+    **devices.HANDLERS,
+    **reports.handlers(DEVICE, registered),
+    **connectors.handlers(ThingsAsDevices()),
+}
 
 GATEWAY_SIGN = "gateway connected"
 

@@ -33,17 +33,15 @@ class DataDirectory:
 
     def jwt_secret(self) -> str | None:
         """The secret that signs tokens, None before the first start."""
-        try:
-            return self._secret.read_text().strip()
-        except FileNotFoundError:
-            return None
+        return _secret_in(self._secret)
 
     def keep_jwt_secret(self, given: str | None) -> str:
         """The given secret, else the one there is, else a new one; it is kept."""
-        secret = given or self.jwt_secret() or secrets.token_urlsafe(48)
-        if secret != self.jwt_secret():
-            write_private(self._secret, f"{secret}\n")
-        return secret
+        return _kept(self._secret, given)
+
+    def keep_seal_key(self, given: str | None) -> str:
+        """The same of the key that encrypts the secrets of connectors."""
+        return _kept(self.path / "seal-key", given)
 
     def has_schema(self, fingerprint: str) -> bool:
         """Whether the embedded database was brought to exactly these migrations already."""
@@ -86,6 +84,21 @@ class DataDirectory:
     @property
     def _running(self) -> Path:
         return self.path / "running.json"
+
+
+def _kept(file: Path, given: str | None) -> str:
+    known = _secret_in(file)
+    secret = given or known or secrets.token_urlsafe(48)
+    if secret != known:
+        write_private(file, f"{secret}\n")
+    return secret
+
+
+def _secret_in(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def ready_text(urls: Mapping[str, str]) -> str:

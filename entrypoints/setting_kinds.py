@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 
 SECRET_BYTES = 32
 SAMPLES = frozenset(
@@ -162,6 +164,24 @@ def origins(given: str) -> frozenset[str]:
         own = parts.port in (None, 443 if parts.scheme == "https" else 80)
         found.add(f"{parts.scheme}://{host}" if own else f"{parts.scheme}://{host}:{parts.port}")
     return frozenset(found)
+
+
+def public_url(given: str) -> str:
+    """Without a slash at the end; empty for none."""
+    if not given:
+        return ""
+    expected = "https://HOST[:PORT][/PATH]"
+    parts = _url(given, ("https", "http"), expected)
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise Wrong(f"{given!r} is no address of a site", expected)
+    return given.rstrip("/")
+
+
+def networks(given: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(one.strip()) for one in given.split(",") if one.strip())
+    except ValueError:
+        raise Wrong(f"{given!r} names no networks", "networks such as 10.0.0.0/8, with commas between") from None
 
 
 def size(given: str) -> int:

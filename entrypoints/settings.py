@@ -10,17 +10,20 @@ from typing import Any, Literal, NamedTuple
 
 from domain.identity.logins import MOST
 from entrypoints.setting_kinds import (
+    Network,
     Wrong,
     database_url,
     duration,
     file_numbers,
     mqtt_topic,
+    networks,
     number,
     number_up_to,
     one_of,
     optional,
     origins,
     port,
+    public_url,
     seconds_up_to,
     server_url,
     signing_secret,
@@ -94,6 +97,23 @@ class Settings:
     jwt_secret: str = _setting(
         text, None, "signs and checks tokens (HS256)", strict=signing_secret, fallback="JWT_SECRET"
     )
+    seal_key: str = _setting(
+        text,
+        None,
+        "encrypts the secrets in connectors' configurations; whoever loses it has to enter them again",
+        strict=signing_secret,
+    )
+    public_url: str = _setting(
+        public_url,
+        "",
+        "where the main API is reached from outside, such as `https://iot.example.com`, for the addresses in answers;"
+        " empty: as each request names it",
+    )
+    connector_networks: tuple[Network, ...] = _setting(
+        networks,
+        "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+        "the networks that connectors may reach, with commas between",
+    )
     mqtt_topic: str = _setting(mqtt_topic, "lambdaiot", "the topic below which devices speak")
     mqtt_state: bool = _setting(
         yes_or_no,
@@ -163,7 +183,7 @@ class Settings:
     sockets: Mapping[str, int] = _setting(file_numbers, "", "listening sockets handed down by `tidemark up`")
 
 
-ALL_REQUIRED = frozenset({"database_url", "nats_url", "mqtt_url", "jwt_secret"})
+ALL_REQUIRED = frozenset({"database_url", "nats_url", "mqtt_url", "jwt_secret", "seal_key"})
 
 
 def read_settings(environment: Mapping[str, str], needs: Collection[str] = ALL_REQUIRED) -> Settings:

@@ -29,6 +29,7 @@ class Installation:
             "TIDEMARK_MQTT_URL": broker.mqtt_url,
             "TIDEMARK_MQTT_ACK_WAIT": MQTT_ACK_WAIT,
             "TIDEMARK_JWT_SECRET": os.urandom(32).hex(),
+            "TIDEMARK_SEAL_KEY": os.urandom(32).hex(),
             "TIDEMARK_REGISTRATION": "open",
             **{f"TIDEMARK_{name}_PORT": str(port) for name, port in ports.items()},
             **{f"TIDEMARK_{name.upper()}": value for name, value in settings.items()},

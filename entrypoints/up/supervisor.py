@@ -157,6 +157,7 @@ class Supervisor:
             "TIDEMARK_JWT_SECRET": self._directory.keep_jwt_secret(
                 given.get("TIDEMARK_JWT_SECRET") or given.get("JWT_SECRET")
             ),
+            "TIDEMARK_SEAL_KEY": self._directory.keep_seal_key(given.get("TIDEMARK_SEAL_KEY")),
         }
 
     def _port(self, name: str) -> int:

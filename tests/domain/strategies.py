@@ -1,16 +1,14 @@
 """Random events, made from the field types of their classes."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
 from msgspec import UnsetType
 
 from domain.catalogue import CATALOGUE
-from domain.devices.readings import Reading
 from domain.event import Event
-from domain.metrics.report import Report
 from domain.value import Value
 
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -32,10 +30,9 @@ _OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     datetime: instants,
     datetime | None: st.none() | instants,
     Any | UnsetType: json_values,
+    dict[str, Any]: st.dictionaries(st.text(st.characters(codec="utf-8")), json_values, max_size=3),
     int | float | str: integers | finite | st.text(st.characters(codec="utf-8")),
 }
-
-_MANY: dict[Any, type[Value]] = {tuple[Reading, ...]: Reading, tuple[Report, ...]: Report}
 
 
 def of(value: type[Value]) -> st.SearchStrategy[Any]:
@@ -49,8 +46,9 @@ def of(value: type[Value]) -> st.SearchStrategy[Any]:
 
 
 def _field(type_: Any) -> st.SearchStrategy[Any]:
-    if type_ in _MANY:
-        return st.lists(of(_MANY[type_]), max_size=5).map(tuple)
+    many = get_args(type_)[0] if get_origin(type_) is tuple else None
+    if isinstance(many, type) and issubclass(many, Value):
+        return st.lists(of(many), max_size=5).map(tuple)
     if isinstance(type_, type) and issubclass(type_, Value):
         return of(type_)
     return _OF_TYPE[type_] if type_ in _OF_TYPE else st.from_type(type_)

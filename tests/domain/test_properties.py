@@ -13,6 +13,13 @@ from msgspec.structs import replace
 from adapters.eventstore.mapper import Mapper
 from application.ports import NewEvent
 from domain.catalogue import CATALOGUE
+from domain.connectors.action import ACTION
+from domain.connectors.client import CLIENT
+from domain.connectors.instance import INSTANCE
+from domain.connectors.place import PLACE
+from domain.connectors.properties import PROPERTIES
+from domain.connectors.publication import NUMBERS, PUBLICATION
+from domain.connectors.thing import THING
 from domain.decider import Decider
 from domain.devices import command, device, external_id, link, part
 from domain.devices.actor import ACTOR
@@ -36,6 +43,7 @@ from tests.domain.strategies import events, instants, of
 DECIDERS: tuple[Decider[Any], ...] = (
     *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE),
     *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
+    *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION),
 )
 MAPPER = Mapper(CATALOGUE)
 

@@ -89,7 +89,7 @@ def test_production_without_settings_lists_what_is_missing() -> None:
     for command in ("serve", "worker"):
         refused = tidemark(command)
         assert refused.exit_code == 2
-        for name in ("DATABASE_URL", "NATS_URL", "MQTT_URL", "JWT_SECRET"):
+        for name in ("DATABASE_URL", "NATS_URL", "MQTT_URL", "JWT_SECRET", "SEAL_KEY"):
             assert f"TIDEMARK_{name}" in refused.output
 
 

@@ -14,6 +14,7 @@ GOOD = {
     "TIDEMARK_NATS_URL": "nats://tidemark:gXw81kQ@nats:4222",
     "TIDEMARK_MQTT_URL": "mqtt://tidemark:gXw81kQ@broker:1883",
     "TIDEMARK_JWT_SECRET": SECRET,
+    "TIDEMARK_SEAL_KEY": SECRET,
 }
 
 
@@ -53,7 +54,7 @@ def test_all_problems_are_told_at_once() -> None:
             "TIDEMARK_MQTT_TOPIC": "a b/#",
         }
     )
-    assert len(found) == 9
+    assert len(found) == 10
     assert found["TIDEMARK_REGISTRATION"].expected == "one of open, first, closed"
 
 

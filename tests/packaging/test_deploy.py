@@ -59,11 +59,13 @@ def test_our_processes_have_every_setting_and_no_default_secret(name: str) -> No
         "TIDEMARK_NATS_URL",
         "TIDEMARK_MQTT_URL",
         "TIDEMARK_JWT_SECRET",
+        "TIDEMARK_SEAL_KEY",
         "TIDEMARK_HOST",
         *CHOICES,
     }
     assert settings["TIDEMARK_HOST"] == "0.0.0.0"
-    assert settings["TIDEMARK_JWT_SECRET"].startswith("${TIDEMARK_JWT_SECRET:?")
+    for secret in ("TIDEMARK_JWT_SECRET", "TIDEMARK_SEAL_KEY"):
+        assert settings[secret].startswith(f"${{{secret}:?")
 
 
 def test_no_secret_has_a_default() -> None:
@@ -72,6 +74,7 @@ def test_no_secret_has_a_default() -> None:
     variables = [variable for variable in found if variable[0] not in CHOICES]
     assert {name for name, *_ in variables} == {
         "TIDEMARK_JWT_SECRET",
+        "TIDEMARK_SEAL_KEY",
         "POSTGRES_PASSWORD",
         "NATS_PASSWORD",
         "MQTT_PASSWORD",

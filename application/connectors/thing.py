@@ -1,0 +1,179 @@
+"""Things: made, described anew, told apart by what is there and what they measure, and removed."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from application.command import Aggregates, Change, Command, Handler, change
+from application.connectors.registry import DeviceRegistry
+from domain.connectors import client, properties, thing
+from domain.connectors.client import CLIENT, ClientNotFoundError
+from domain.connectors.properties import PROPERTIES, PropertyValue
+from domain.connectors.thing import (
+    THING,
+    PropertyNotFoundError,
+    Thing,
+    ThingDescription,
+    ThingNotFoundError,
+    ThingStatus,
+)
+from domain.identifiers import properties_id
+
+
+class MakeThing(Command):
+    """A client makes a thing, or describes one anew. `values` are those that it has from the start."""
+
+    thing_id: UUID
+    client_id: UUID
+    connector_thing_id: str
+    description: ThingDescription
+    status: ThingStatus = "AVAILABLE"
+    values: tuple[PropertyValue, ...] = ()
+
+
+class EnterThing(Command):
+    """An app enters a thing that no client made."""
+
+    thing_id: UUID
+    owner: str
+    subject: str
+    description: ThingDescription
+    status: ThingStatus = "AVAILABLE"
+    values: tuple[PropertyValue, ...] = ()
+
+
+class ChangeThingStatus(Command):
+    thing_id: UUID
+    status: ThingStatus
+
+
+class UpdateProperty(Command):
+    """The one property must exist, or the whole is refused."""
+
+    thing_id: UUID
+    value: PropertyValue
+
+
+class UpdateProperties(Command):
+    """Values as they came together. Those of things and properties that do not exist are left out, the rest is kept."""
+
+    values: dict[UUID, tuple[PropertyValue, ...]]
+
+
+class RemoveThing(Command):
+    """The thing, and its client's mapping to it."""
+
+    thing_id: UUID
+
+
+def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
+    """What handles the commands, where every thing is a device of the registry too."""
+
+    def make_thing(command: MakeThing, aggregates: Aggregates) -> Sequence[Change]:
+        maker = aggregates.find(CLIENT, command.client_id)
+        if maker is None:
+            raise ClientNotFoundError("There is no such client.")
+        known = aggregates.find(THING, command.thing_id)
+        events = thing.make(
+            known,
+            maker.owner,
+            maker.subject,
+            command.client_id,
+            command.connector_thing_id,
+            command.description,
+            command.status,
+        )
+        gained = change(CLIENT, command.client_id, client.gain(maker, command.thing_id))
+        return [gained, *_made(aggregates, command, THING.fold(events, known), change(THING, command.thing_id, events))]
+
+    def enter_thing(command: EnterThing, aggregates: Aggregates) -> Sequence[Change]:
+        known = aggregates.find(THING, command.thing_id)
+        events = thing.make(
+            known,
+            command.owner,
+            command.subject,
+            None,
+            str(command.thing_id),
+            command.description,
+            command.status,
+        )
+        return _made(aggregates, command, THING.fold(events, known), change(THING, command.thing_id, events))
+
+    def _made(
+        aggregates: Aggregates, command: MakeThing | EnterThing, made: Thing | None, making: Change
+    ) -> Sequence[Change]:
+        if made is None or not (making.events or command.values):
+            return [making]
+        return [
+            making,
+            *registry.made(aggregates, command.thing_id, made),
+            *_stored(aggregates, command.thing_id, made, command.values),
+        ]
+
+    def change_thing_status(command: ChangeThingStatus, aggregates: Aggregates) -> Sequence[Change]:
+        events = thing.change_status(existing(aggregates, command.thing_id), command.status)
+        if not events:
+            return ()
+        return [
+            change(THING, command.thing_id, events),
+            *registry.status_changed(aggregates, command.thing_id, command.status),
+        ]
+
+    def update_property(command: UpdateProperty, aggregates: Aggregates) -> Sequence[Change]:
+        known = existing(aggregates, command.thing_id)
+        if not _known([command.value], known):
+            raise PropertyNotFoundError("The thing has no such property.")
+        return _updated(aggregates, command.thing_id, known, (command.value,))
+
+    def update_properties(command: UpdateProperties, aggregates: Aggregates) -> Sequence[Change]:
+        things = aggregates.find_many(THING, command.values)
+        return [
+            updated
+            for id, known in things.items()
+            if known is not None and (values := _known(command.values[id], known))
+            for updated in _updated(aggregates, id, known, values)
+        ]
+
+    def _updated(
+        aggregates: Aggregates, thing_id: UUID, known: Thing, values: Sequence[PropertyValue]
+    ) -> Sequence[Change]:
+        return [
+            *_stored(aggregates, thing_id, known, values),
+            *registry.updated(aggregates, thing_id, known, values),
+        ]
+
+    def remove_thing(command: RemoveThing, aggregates: Aggregates) -> Sequence[Change]:
+        known = existing(aggregates, command.thing_id)
+        changes = [
+            change(THING, command.thing_id, thing.remove(known)),
+            *registry.removed(aggregates, command.thing_id),
+        ]
+        if known.client_id is not None:
+            lost = client.lose(aggregates.find(CLIENT, known.client_id), command.thing_id)
+            changes.append(change(CLIENT, known.client_id, lost))
+        return changes
+
+    return {
+        MakeThing: make_thing,
+        EnterThing: enter_thing,
+        ChangeThingStatus: change_thing_status,
+        UpdateProperty: update_property,
+        UpdateProperties: update_properties,
+        RemoveThing: remove_thing,
+    }
+
+
+def existing(aggregates: Aggregates, thing_id: UUID) -> Thing:
+    known = aggregates.find(THING, thing_id)
+    if known is None:
+        raise ThingNotFoundError("There is no such thing.")
+    return known
+
+
+def _known(values: Sequence[PropertyValue], known: Thing) -> Sequence[PropertyValue]:
+    return [value for value in values if thing.find_property(known, value.component_id, value.property_id)]
+
+
+def _stored(aggregates: Aggregates, thing_id: UUID, known: Thing, values: Sequence[PropertyValue]) -> Sequence[Change]:
+    if not values:
+        return ()
+    return (change(PROPERTIES, properties_id(thing_id, aggregates.now.date()), properties.update(thing_id, values)),)

@@ -1,0 +1,1 @@
+"""Where contexts meet: what happens in one because of something in another."""

@@ -1,0 +1,1 @@
+"""Technologies that are connected for end customers: instances, clients, and the things that clients make."""
