@@ -140,7 +140,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
             change(PLACE, place_id, place.leave(aggregates.find(PLACE, place_id), command.client_id)),
             change(INSTANCE, known.instance_id, detached),
             *(change(THING, id, thing.remove(made)) for id, made in things.items()),
-            *(removed for id in things for removed in registry.removed(aggregates, id)),
+            *registry.removed(aggregates, known.things),
         ]
 
     return {

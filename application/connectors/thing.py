@@ -101,12 +101,16 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
     def _made(
         aggregates: Aggregates, command: MakeThing | EnterThing, made: Thing | None, making: Change
     ) -> Sequence[Change]:
-        if made is None or not (making.events or command.values):
+        """Making it again with nothing new records nothing but the values."""
+        if made is None:
             return [making]
+        values = _known(command.values, made)
+        if not making.events:
+            return _updated(aggregates, {command.thing_id: (made, values)}) if values else [making]
         return [
             making,
-            *registry.made(aggregates, command.thing_id, made),
-            *_stored(aggregates, command.thing_id, made, command.values),
+            *registry.made(aggregates, command.thing_id, made, values),
+            *_stored(aggregates, command.thing_id, values),
         ]
 
     def change_thing_status(command: ChangeThingStatus, aggregates: Aggregates) -> Sequence[Change]:
@@ -122,30 +126,30 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         known = existing(aggregates, command.thing_id)
         if not _known([command.value], known):
             raise PropertyNotFoundError("The thing has no such property.")
-        return _updated(aggregates, command.thing_id, known, (command.value,))
+        return _updated(aggregates, {command.thing_id: (known, (command.value,))})
 
     def update_properties(command: UpdateProperties, aggregates: Aggregates) -> Sequence[Change]:
         things = aggregates.find_many(THING, command.values)
-        return [
-            updated
-            for id, known in things.items()
-            if known is not None and (values := _known(command.values[id], known))
-            for updated in _updated(aggregates, id, known, values)
-        ]
+        return _updated(
+            aggregates,
+            {
+                id: (known, values)
+                for id, known in things.items()
+                if known is not None and (values := _known(command.values[id], known))
+            },
+        )
 
     def _updated(
-        aggregates: Aggregates, thing_id: UUID, known: Thing, values: Sequence[PropertyValue]
+        aggregates: Aggregates, values: Mapping[UUID, tuple[Thing, Sequence[PropertyValue]]]
     ) -> Sequence[Change]:
-        return [
-            *_stored(aggregates, thing_id, known, values),
-            *registry.updated(aggregates, thing_id, known, values),
-        ]
+        stored = (change for id, (_, updated) in values.items() for change in _stored(aggregates, id, updated))
+        return [*stored, *registry.updated(aggregates, values)]
 
     def remove_thing(command: RemoveThing, aggregates: Aggregates) -> Sequence[Change]:
         known = existing(aggregates, command.thing_id)
         changes = [
             change(THING, command.thing_id, thing.remove(known)),
-            *registry.removed(aggregates, command.thing_id),
+            *registry.removed(aggregates, [command.thing_id]),
         ]
         if known.client_id is not None:
             lost = client.lose(aggregates.find(CLIENT, known.client_id), command.thing_id)
@@ -173,7 +177,7 @@ def _known(values: Sequence[PropertyValue], known: Thing) -> Sequence[PropertyVa
     return [value for value in values if thing.find_property(known, value.component_id, value.property_id)]
 
 
-def _stored(aggregates: Aggregates, thing_id: UUID, known: Thing, values: Sequence[PropertyValue]) -> Sequence[Change]:
+def _stored(aggregates: Aggregates, thing_id: UUID, values: Sequence[PropertyValue]) -> Sequence[Change]:
     if not values:
         return ()
     return (change(PROPERTIES, properties_id(thing_id, aggregates.now.date()), properties.update(thing_id, values)),)

@@ -1,0 +1,13 @@
+"""The connector types that come with Tidemark, one file each: `docs/how-to/add-a-connector-type.md`."""
+
+from collections.abc import Callable, Sequence
+
+from adapters.connector_types.simulator import Simulator
+from adapters.connector_types.surroundings import Surroundings
+from application.connectors.connector_type import ConnectorType
+
+BUILT_IN: tuple[Callable[[Surroundings], ConnectorType], ...] = (Simulator,)
+
+
+def built_in(surroundings: Surroundings) -> Sequence[ConnectorType]:
+    return [make(surroundings) for make in BUILT_IN]
