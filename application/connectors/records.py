@@ -69,6 +69,9 @@ class ConnectorRecords(Protocol):
     async def things_of(self, client_id: UUID) -> Mapping[str, UUID]:
         """The things that a client made, by the foreign system's name of them."""
 
+    async def asked_instances(self) -> Sequence[InstanceRecord]:
+        """Those whose service has not said yet what it thinks of them."""
+
     async def changed_clients(self, after: int) -> Changed:
         """From the position 0 on: all that there are."""
 
