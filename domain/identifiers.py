@@ -107,6 +107,12 @@ def made_thing_id(client_id: UUID, connector_thing_id: str) -> UUID:
 
 
 @lru_cache(maxsize=65_536)  # asked for with every update
+def thing_stream_id(thing_id: UUID) -> UUID:
+    """Where a thing is recorded. Its own id names the device that it is too."""
+    return uuid5(thing_id, "thing")
+
+
+@lru_cache(maxsize=65_536)  # asked for with every update
 def thing_sensor_id(thing_id: UUID, component_id: str, property_id: str) -> UUID:
     """The sensor that a thing's property is in the registry. Neither id holds a slash."""
     return uuid5(thing_id, f"sensor/{component_id}/{property_id}")

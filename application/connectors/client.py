@@ -6,11 +6,11 @@ from uuid import UUID
 
 from application.command import Aggregates, Change, Command, Handler, change
 from application.connectors.registry import DeviceRegistry
+from application.connectors.thing import changed, find_things
 from domain.connectors import client, instance, place, thing
 from domain.connectors.client import CLIENT, Awaits, ClientExistsError, ClientNotFoundError
 from domain.connectors.instance import INSTANCE, NoInstanceError
 from domain.connectors.place import PLACE
-from domain.connectors.thing import THING
 from domain.identifiers import client_place_id, instance_place_id
 
 
@@ -133,13 +133,13 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         if known is None:
             raise ClientNotFoundError("There is no such client.")
         place_id = client_place_id(known.owner, known.subject, known.type_id)
-        things = aggregates.find_many(THING, known.things)
+        things = find_things(aggregates, known.things)
         detached = instance.detach(aggregates.find(INSTANCE, known.instance_id), command.client_id)
         return [
             change(CLIENT, command.client_id, client.remove()),
             change(PLACE, place_id, place.leave(aggregates.find(PLACE, place_id), command.client_id)),
             change(INSTANCE, known.instance_id, detached),
-            *(change(THING, id, thing.remove(made)) for id, made in things.items()),
+            *(changed(id, thing.remove(made)) for id, made in things.items()),
             *registry.removed(aggregates, known.things),
         ]
 

@@ -14,6 +14,7 @@ from application.ports import LogUnavailableError
 from domain.connectors.properties import PropertyValue
 from domain.connectors.thing import THING, Thing
 from domain.event import Origin
+from domain.identifiers import thing_stream_id
 
 ACTOR: Final = "system:connectors"
 # Updates that are recorded by one command, at most.
@@ -55,7 +56,7 @@ class Recorder:
         """As the log has it now."""
         while True:
             with suppress(LogUnavailableError):
-                return await self._executor.find(THING, thing_id)
+                return await self._executor.find(THING, thing_stream_id(thing_id))
             await asyncio.sleep(jittered(AGAIN_SECONDS))
 
     async def close(self) -> None:

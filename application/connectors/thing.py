@@ -1,6 +1,6 @@
 """Things: made, described anew, told apart by what is there and what they measure, and removed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from application.command import Aggregates, Change, Command, Handler, change
@@ -16,7 +16,8 @@ from domain.connectors.thing import (
     ThingNotFoundError,
     ThingStatus,
 )
-from domain.identifiers import properties_id
+from domain.event import Event
+from domain.identifiers import properties_id, thing_stream_id
 
 
 class MakeThing(Command):
@@ -72,9 +73,10 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         maker = aggregates.find(CLIENT, command.client_id)
         if maker is None:
             raise ClientNotFoundError("There is no such client.")
-        known = aggregates.find(THING, command.thing_id)
+        known = find_thing(aggregates, command.thing_id)
         events = thing.make(
             known,
+            command.thing_id,
             maker.owner,
             maker.subject,
             command.client_id,
@@ -83,12 +85,13 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
             command.status,
         )
         gained = change(CLIENT, command.client_id, client.gain(maker, command.thing_id))
-        return [gained, *_made(aggregates, command, THING.fold(events, known), change(THING, command.thing_id, events))]
+        return [gained, *_made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))]
 
     def enter_thing(command: EnterThing, aggregates: Aggregates) -> Sequence[Change]:
-        known = aggregates.find(THING, command.thing_id)
+        known = find_thing(aggregates, command.thing_id)
         events = thing.make(
             known,
+            command.thing_id,
             command.owner,
             command.subject,
             None,
@@ -96,7 +99,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
             command.description,
             command.status,
         )
-        return _made(aggregates, command, THING.fold(events, known), change(THING, command.thing_id, events))
+        return _made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))
 
     def _made(
         aggregates: Aggregates, command: MakeThing | EnterThing, made: Thing | None, making: Change
@@ -118,7 +121,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         if not events:
             return ()
         return [
-            change(THING, command.thing_id, events),
+            changed(command.thing_id, events),
             *registry.status_changed(aggregates, command.thing_id, command.status),
         ]
 
@@ -129,7 +132,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         return _updated(aggregates, {command.thing_id: (known, (command.value,))})
 
     def update_properties(command: UpdateProperties, aggregates: Aggregates) -> Sequence[Change]:
-        things = aggregates.find_many(THING, command.values)
+        things = find_things(aggregates, command.values)
         return _updated(
             aggregates,
             {
@@ -148,7 +151,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
     def remove_thing(command: RemoveThing, aggregates: Aggregates) -> Sequence[Change]:
         known = existing(aggregates, command.thing_id)
         changes = [
-            change(THING, command.thing_id, thing.remove(known)),
+            changed(command.thing_id, thing.remove(known)),
             *registry.removed(aggregates, [command.thing_id]),
         ]
         if known.client_id is not None:
@@ -166,8 +169,22 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
     }
 
 
+def find_thing(aggregates: Aggregates, thing_id: UUID) -> Thing | None:
+    return aggregates.find(THING, thing_stream_id(thing_id))
+
+
+def find_things(aggregates: Aggregates, thing_ids: Iterable[UUID]) -> Mapping[UUID, Thing | None]:
+    """The same for many at once."""
+    streams = {thing_stream_id(id): id for id in thing_ids}
+    return {streams[stream]: found for stream, found in aggregates.find_many(THING, streams).items()}
+
+
+def changed(thing_id: UUID, events: Sequence[Event]) -> Change:
+    return change(THING, thing_stream_id(thing_id), events)
+
+
 def existing(aggregates: Aggregates, thing_id: UUID) -> Thing:
-    known = aggregates.find(THING, thing_id)
+    known = find_thing(aggregates, thing_id)
     if known is None:
         raise ThingNotFoundError("There is no such thing.")
     return known

@@ -70,8 +70,10 @@ class ThingDescription(Value):
 
 
 class ThingMade(Event, topic="connectors.thing.made.v1"):
-    """`client_id` is absent for a thing that an app entered. The foreign system calls it `connector_thing_id`."""
+    """`client_id` is absent for a thing that an app entered. The foreign system calls it `connector_thing_id`. A thing
+    is recorded on a stream of its own beside the device's, hence every event names it."""
 
+    thing_id: UUID
     owner: str
     subject: str
     connector_thing_id: str
@@ -81,18 +83,21 @@ class ThingMade(Event, topic="connectors.thing.made.v1"):
 
 
 class ThingRedescribed(Event, topic="connectors.thing.redescribed.v1"):
+    thing_id: UUID
     description: ThingDescription
 
 
 class ThingStatusChanged(Event, topic="connectors.thing.status_changed.v1"):
+    thing_id: UUID
     status: ThingStatus
 
 
 class ThingRemoved(Event, topic="connectors.thing.removed.v1"):
-    pass
+    thing_id: UUID
 
 
 class Thing(State):
+    id: UUID
     owner: str
     subject: str
     connector_thing_id: str
@@ -124,6 +129,7 @@ class ThingInvalidError(InvalidError):
 
 def make(
     thing: Thing | None,
+    thing_id: UUID,
     owner: str,
     subject: str,
     client_id: UUID | None,
@@ -135,6 +141,7 @@ def make(
     check(description)
     if thing is None:
         made = ThingMade(
+            thing_id=thing_id,
             owner=owner,
             subject=subject,
             client_id=client_id,
@@ -143,16 +150,18 @@ def make(
             status=status,
         )
         return (made,)
-    redescribed = () if thing.description == description else (ThingRedescribed(description=description),)
+    redescribed = (
+        () if thing.description == description else (ThingRedescribed(thing_id=thing.id, description=description),)
+    )
     return (*redescribed, *change_status(thing, status))
 
 
 def change_status(thing: Thing, status: ThingStatus) -> Sequence[Event]:
-    return () if thing.status == status else (ThingStatusChanged(status=status),)
+    return () if thing.status == status else (ThingStatusChanged(thing_id=thing.id, status=status),)
 
 
 def remove(thing: Thing | None) -> Sequence[Event]:
-    return () if thing is None else (ThingRemoved(),)
+    return () if thing is None else (ThingRemoved(thing_id=thing.id),)
 
 
 def check(description: ThingDescription) -> None:
@@ -210,6 +219,7 @@ def evolve(thing: Thing | None, event: Event) -> Thing | None:
     match event, thing:
         case ThingMade(), _:
             return Thing(
+                id=event.thing_id,
                 owner=event.owner,
                 subject=event.subject,
                 client_id=event.client_id,

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 from adapters.eventstore.log import PostgresEventLog
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import PostgresLogReader
-from application import devices, identity
+from application import connectors, devices, identity
 from application.command import Aggregates, Change, Command, Handler, change
 from application.devices.link import registered
 from application.executor import CommandExecutor
 from application.metrics import reports
-from application.ports import EventLog
+from application.policies.things import ThingsAsDevices
+from application.ports import Clock, EventLog
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
 from domain.event import Recorded
@@ -39,6 +40,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
     **identity.HANDLERS,
     **devices.HANDLERS,
     **reports.handlers(DEVICE, registered),
+    **connectors.handlers(ThingsAsDevices()),
     AddUser: add_user,
 }
 
@@ -88,8 +90,8 @@ async def everything_in(url: str) -> list[Recorded]:
         await reader.close()
 
 
-def executor_on(log: EventLog, **options: Any) -> CommandExecutor:
-    return CommandExecutor(log, HANDLERS, lambda: NOON, **options)
+def executor_on(log: EventLog, clock: Clock = lambda: NOON, **options: Any) -> CommandExecutor:
+    return CommandExecutor(log, HANDLERS, clock, **options)
 
 
 @asynccontextmanager
