@@ -1,0 +1,1 @@
+"""The wire contract of connectors (contract connectors 1B): descriptions, instances, clients, and their things."""
