@@ -1,0 +1,1 @@
+"""The routes of this contract, by path and method."""
