@@ -114,9 +114,9 @@ test-conformance: setup ## Test the wire contracts, case by case
 	$(call say,conformance tests)
 	@$(call pytest,conformance,$(TESTS_CONFORMANCE),-n 2 --dist loadgroup)
 
-test-crash: setup ## Kill things under load and count what is left; one test at a time
+test-crash: setup ## Kill things under load and count what is left, while others wait for what is away to come back
 	$(call say,crash tests)
-	@$(call pytest,crash,$(TESTS_CRASH),)
+	@$(call pytest,crash,$(TESTS_CRASH),-n 2 --dist loadgroup)
 
 test-packaging: setup ## Build the wheel, install it into a fresh environment, check locks and deployment files
 	$(call say,packaging tests)

@@ -1,5 +1,7 @@
 """Every read model there is."""
 
+from projections.connectors.connectors import Connectors
+from projections.connectors.things import Things
 from projections.devices.commands import DeviceCommandHistory
 from projections.devices.connections import ConnectedDevices
 from projections.devices.directory import DeviceDirectory
@@ -19,4 +21,6 @@ READ_MODELS: tuple[type[ReadModel], ...] = (
     ConnectedDevices,
     CurrentMetrics,
     MetricHistory,
+    Connectors,
+    Things,
 )

@@ -5,6 +5,7 @@ The present version has no end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -35,22 +36,28 @@ class VersionedRows:
     """Folds events into versions of rows. `evolve(row, recorded)` gives the row's next version: the same object
     for no change, None when it is gone."""
 
-    def __init__(self, table: sa.Table, evolve: Callable[[Row | None, Recorded], Row | None]) -> None:
+    def __init__(
+        self,
+        table: sa.Table,
+        evolve: Callable[[Row | None, Recorded], Row | None],
+        key: Callable[[Recorded], UUID] = attrgetter("aggregate_id"),
+    ) -> None:
         self._table = table
         self._evolve = evolve
+        self._key = key
         self._columns = [column.name for column in table.columns if column.name not in ("valid_from", "valid_to")]
 
     async def apply(self, events: Iterable[Recorded], to: Target) -> None:
-        """Applies events, each to the row of its aggregate."""
+        """Applies events, each to the row of its aggregate, or to the one that `key` names."""
         events = list(events)
         if not events:
             return
-        present = await self._present({recorded.aggregate_id for recorded in events}, to)
+        present = await self._present({self._key(recorded) for recorded in events}, to)
         ends: dict[UUID, int] = {}
         open_since: dict[UUID, int] = {}
         versions: list[tuple[Row, int, int | None]] = []
         for recorded in events:
-            id, position = recorded.aggregate_id, recorded.position
+            id, position = self._key(recorded), recorded.position
             before = present.get(id)
             after = self._evolve(before, recorded)
             if after is before:

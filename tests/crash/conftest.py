@@ -1,16 +1,23 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.crash.tally import Printer
+from tests.crash.tally import COUNTED, Printer
 from tests.product import Product
 
 
 @pytest.fixture
-def printed(capsys: pytest.CaptureFixture[str]) -> Printer:
-    return Printer(capsys)
+def printed(record_property: Callable[[str, object], None]) -> Printer:
+    return Printer(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    counted = [text for report in reports for name, text in report.user_properties if name == COUNTED]
+    for line in counted:
+        terminalreporter.write_line(str(line))
 
 
 @pytest.fixture

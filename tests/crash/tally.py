@@ -1,11 +1,9 @@
 """What a crash test counts, and how it says so."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
-
-import pytest
 
 
 @dataclass
@@ -44,17 +42,19 @@ class Tally:
         )
 
 
-class Printer:
-    """Prints past pytest's capturing: whoever runs the crash tests wants to see the figures of those that pass."""
+COUNTED = "counted"
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+
+class Printer:
+    """Notes figures in the test's report, whichever process runs it: whoever runs the crash tests wants to see those of
+    the tests that pass, too."""
+
+    def __init__(self, record: Callable[[str, object], None]) -> None:
+        self._record = record
 
     def __call__(self, *tallies: object) -> None:
-        with self._capsys.disabled():
-            print()
-            for tally in tallies:
-                print(f"  {tally}", flush=True)
+        for tally in tallies:
+            self._record(COUNTED, str(tally))
 
 
 class Stopwatch:

@@ -19,7 +19,7 @@ from tests.waiting import eventually
 PAGE = "http://ui"
 SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("away")]
 
 
 @pytest.fixture

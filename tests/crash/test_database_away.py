@@ -25,7 +25,7 @@ QUICK_SECONDS = 3.0
 # Where nothing refuses, every step has to wait before it knows.
 SILENT_SECONDS = 8.0
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("away")]
 
 
 @pytest.fixture

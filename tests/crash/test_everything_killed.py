@@ -11,7 +11,7 @@ from tests.product import Product
 
 KILLS = 3
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("killed")]
 
 
 def test_what_was_acknowledged_survives_kill_9_of_everything(product: Product, printed: Printer) -> None:

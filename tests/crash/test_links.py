@@ -15,6 +15,8 @@ from tests.installation import Installation
 from tests.product import Program
 from tests.servers import start_nats
 
+pytestmark = pytest.mark.xdist_group("away")
+
 PATIENCE = 60.0
 
 

@@ -15,7 +15,7 @@ from tests.fleet import MqttDevice, reading
 from tests.product import Product
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("killed")]
 
 KILLS = 3
 

@@ -20,7 +20,7 @@ BATCH = 25
 
 WORKER = (sys.executable, "-m", "tests.crash.killed_worker")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("killed")]
 
 
 async def test_a_projector_killed_a_hundred_times_equals_its_rebuild(

@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 LONG = 60.0
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("away")]
 
 
 class Fleet(NamedTuple):

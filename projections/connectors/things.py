@@ -1,0 +1,201 @@
+"""Things with all their versions, the present values of their properties, and what is asked of them.
+
+What a property was before is a reading of the device that the thing is, where it can be measured, and in the log.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, get_args
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from domain.connectors.action import ActionAsked, ActionCompleted, ActionFailed
+from domain.connectors.properties import PropertiesUpdated
+from domain.connectors.thing import ThingMade, ThingRedescribed, ThingRemoved, ThingStatusChanged
+from domain.event import Recorded
+from projections.database import METADATA, storable
+from projections.readmodel import Target
+from projections.versioned import Row, VersionedRows, versioned_table
+
+# `description` is JSON; text, because jsonb cannot hold every text of JSON.
+THINGS = versioned_table(
+    "things",
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("client_id", sa.Uuid),
+    sa.Column("connector_thing_id", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+)
+
+PROPERTIES = sa.Table(
+    "thing_properties",
+    METADATA,
+    sa.Column("thing_id", sa.Uuid, primary_key=True),
+    sa.Column("component_id", sa.Text, primary_key=True),
+    sa.Column("property_id", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+ACTIONS = sa.Table(
+    "thing_actions",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("thing_id", sa.Uuid, nullable=False),
+    sa.Column("client_id", sa.Uuid),
+    sa.Column("component_id", sa.Text, nullable=False),
+    sa.Column("action_id", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("settled_at", sa.DateTime(timezone=True)),
+    sa.Column("position", sa.BigInteger, nullable=False),
+)
+
+_ThingEvent = ThingMade | ThingRedescribed | ThingStatusChanged | ThingRemoved
+_THING_EVENTS = get_args(_ThingEvent)
+
+_Key = tuple[UUID, str, str]
+
+
+class Things:
+    """The read model `things`."""
+
+    name: ClassVar[str] = "things"
+    version: ClassVar[int] = 1
+    tables: ClassVar[Sequence[sa.Table]] = (THINGS, PROPERTIES, ACTIONS)
+
+    def __init__(self) -> None:
+        self._things = VersionedRows(THINGS, _evolve, key=_thing_id)
+
+    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        concerned: dict[str, list[Recorded]] = defaultdict(list)
+        for recorded in batch:
+            if isinstance(recorded.event, _THING_EVENTS):
+                concerned["things"].append(recorded)
+            if isinstance(recorded.event, PropertiesUpdated | ThingRemoved):
+                concerned["values"].append(recorded)
+            if isinstance(recorded.event, ActionAsked | ActionCompleted | ActionFailed):
+                concerned["actions"].append(recorded)
+        if "things" in concerned:
+            await self._things.apply(concerned["things"], to)
+        if "values" in concerned:
+            await _store_values(concerned["values"], to)
+        if "actions" in concerned:
+            await _store_actions(concerned["actions"], to)
+
+
+def _thing_id(recorded: Recorded) -> UUID:
+    """A thing is recorded on a stream beside that of the device that it is."""
+    assert isinstance(recorded.event, _ThingEvent)
+    return recorded.event.thing_id
+
+
+def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
+    at = recorded.envelope.at
+    match recorded.event:
+        case ThingMade() as event:
+            return {
+                "id": event.thing_id,
+                "owner": event.owner,
+                "subject": event.subject,
+                "client_id": event.client_id,
+                "connector_thing_id": event.connector_thing_id,
+                "description": _json(event.description),
+                "status": event.status,
+                "created_at": at,
+                "updated_at": at,
+            }
+        case ThingRedescribed() as event if row:
+            return {**row, "description": _json(event.description), "updated_at": at}
+        case ThingStatusChanged() as event if row:
+            return {**row, "status": event.status, "updated_at": at}
+        case ThingRemoved():
+            return None
+    return row
+
+
+async def _store_values(batch: Sequence[Recorded], to: Target) -> None:
+    """The last value of each property in the batch; those of things that are removed go."""
+    newest: dict[_Key, tuple[str, datetime]] = {}
+    removed: set[UUID] = set()
+    for recorded in batch:
+        match recorded.event:
+            case PropertiesUpdated() as event:
+                for value in event.values:
+                    key = (event.thing_id, value.component_id, value.property_id)
+                    newest[key] = (storable(value.value), value.at or recorded.envelope.at)
+            case ThingRemoved() as event:
+                removed.add(event.thing_id)
+                newest = {key: told for key, told in newest.items() if key[0] != event.thing_id}
+    name = to.name(PROPERTIES)
+    if removed:
+        await to.connection.execute(
+            f"DELETE FROM {name} WHERE thing_id = ANY(%s)".encode(), (list(removed),), prepare=True
+        )
+    if newest:
+        query = (
+            f"INSERT INTO {name}"
+            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])"
+            " ON CONFLICT (thing_id, component_id, property_id)"
+            " DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
+        )
+        columns = [
+            list(column) for column in zip(*((*key, *told) for key, told in sorted(newest.items())), strict=True)
+        ]
+        await to.connection.execute(query.encode(), columns, prepare=True)
+
+
+async def _store_actions(batch: Sequence[Recorded], to: Target) -> None:
+    asked: dict[UUID, list[Any]] = {}
+    settled: dict[UUID, tuple[str, str | None, datetime]] = {}
+    for recorded in batch:
+        match recorded.event:
+            case ActionAsked() as event:
+                asked[recorded.aggregate_id] = _asked(recorded, event)
+            case ActionCompleted():
+                settled[recorded.aggregate_id] = ("COMPLETED", None, recorded.envelope.at)
+            case ActionFailed() as event:
+                settled[recorded.aggregate_id] = ("FAILED", storable(event.reason), recorded.envelope.at)
+    name = to.name(ACTIONS)
+    if asked:
+        async with to.connection.cursor().copy(f"COPY {name} FROM STDIN".encode()) as copy:
+            for row in asked.values():
+                await copy.write_row(row)
+    if settled:
+        query = (
+            f"UPDATE {name} a SET status = n.status, reason = n.reason, settled_at = n.at"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) AS n(id, status, reason, at)"
+            " WHERE a.id = n.id"
+        )
+        columns = [list(column) for column in zip(*((id, *told) for id, told in settled.items()), strict=True)]
+        await to.connection.execute(query.encode(), columns, prepare=True)
+
+
+def _asked(recorded: Recorded, event: ActionAsked) -> list[Any]:
+    return [
+        recorded.aggregate_id,
+        event.thing_id,
+        event.client_id,
+        storable(event.component_id),
+        storable(event.action_id),
+        _json(event.parameters),
+        "PENDING",
+        None,
+        recorded.envelope.actor,
+        recorded.envelope.at,
+        event.deadline,
+        None,
+        recorded.position,
+    ]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
