@@ -44,6 +44,7 @@ from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
 from entrypoints.cloud_connector.pending import Pending
+from entrypoints.connecting import ConnectorWork
 from entrypoints.metrics import Metrics
 from entrypoints.operations.readiness import (
     Check,
@@ -211,7 +212,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
     async with AsyncExitStack() as stack:
         url = settings.database_url
         metrics = Metrics("worker")
-        database = await stack.enter_async_context(Database(settings.database_url, connections=2))
+        database = await stack.enter_async_context(Database(settings.database_url, connections=4))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark worker"))
         executor, log = await stack.enter_async_context(write_path(settings.database_url, metrics))
         gateway = MqttGateway(
@@ -241,6 +242,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "totals": FleetTotals(nats, gateway.totals).run,
                 "expected devices": lambda: gateway.while_connected(lambda: _expect(gateway, database)),
                 "links of servers that are gone": _reaper(executor, database).run,
+                "connectors": ConnectorWork(settings, executor, database, nats, utc_now).run,
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
             },
