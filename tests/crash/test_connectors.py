@@ -18,7 +18,7 @@ from application.connectors.instance import CreateInstance
 from application.executor import CommandExecutor
 from domain.connectors.client import CLIENT, ClientResumed, ClientStarted, ClientThingGained
 from domain.connectors.properties import PropertiesUpdated
-from domain.connectors.thing import ThingMade
+from domain.connectors.thing import ThingMade, ThingStatusChanged
 from entrypoints.composition import write_path
 from tests.facts import ORIGIN
 from tests.installation import Installation
@@ -33,9 +33,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Workers(NamedTuple):
-    database_url: str
+    postgres: EmbeddedPostgres
     one: Program
     other: Program
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url
 
     def counted(self) -> Counter[str]:
         with psycopg.connect(self.database_url) as connection:
@@ -67,7 +71,7 @@ def workers(directory: Path) -> Iterator[Workers]:
             one = installation.programs[1]
             other = Program(["worker"], directory / "other.log", installation.environment)
             stack.callback(other.kill)
-            yield Workers(postgres.url, one, other)
+            yield Workers(postgres, one, other)
 
 
 @pytest.fixture
@@ -114,6 +118,20 @@ async def test_killed_replaced_and_stopped_the_clients_go_on_with_the_same_thing
         client = await executor.find(CLIENT, id)
         assert client is not None
         assert set(client.things) == {thing for of, thing, _ in things if of == id}
+
+
+async def test_while_the_database_is_away_the_clients_wait_for_it(workers: Workers, executor: CommandExecutor) -> None:
+    await create(executor)
+    eventually(workers.all_started, seconds=LONG)
+    await measures(workers)
+    workers.postgres.kill()
+    workers.postgres.restart()
+    await measures(workers)
+    assert workers.all_started()
+    counted = workers.counted()
+    assert counted[ClientStarted.topic] == CLIENTS
+    assert counted[ClientResumed.topic] == 0
+    assert counted[ThingStatusChanged.topic] == 0
 
 
 async def create(executor: CommandExecutor) -> list[UUID]:
