@@ -13,6 +13,7 @@ from types import ModuleType
 from benchmarks import (
     append,
     cloud_connector,
+    connectors,
     http_readings,
     lambda_iot,
     memory,
@@ -76,6 +77,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "lambda_iot": lambda_iot,
     "cloud_connector": cloud_connector,
     "metrics": metrics,
+    "connectors": connectors,
 }
 
 

@@ -53,12 +53,14 @@ class Deployment:
 
 
 @asynccontextmanager
-async def up() -> AsyncIterator[Deployment]:
+async def up(environment: Mapping[str, str] | None = None) -> AsyncIterator[Deployment]:
     """`tidemark up` on a fresh directory and free ports."""
     with temporary_directory() as directory:
         ready = directory / "ready.json"
         arguments = ["up", "--data-dir", str(directory / "data"), "--ports", "auto", "--ready-file", str(ready)]
-        async with _process([sys.executable, "-c", TIDEMARK, *arguments], {}, directory / "up.log") as process:
+        async with _process(
+            [sys.executable, "-c", TIDEMARK, *arguments], environment or {}, directory / "up.log"
+        ) as process:
             deadline = monotonic() + _START_SECONDS
             while not ready.exists():
                 _require_running(process, directory / "up.log", deadline)

@@ -21,6 +21,7 @@ from adapters.eventstore.tenure import Tenure
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.gateway import GatewaySettings, MqttGateway
 from adapters.nats.connection import NatsConnection
+from adapters.nats.connector_line import NatsWorkerLine
 from adapters.nats.device_line import MQTT, HolderRpc, NatsDeviceLine
 from adapters.nats.device_rpc import DeviceRpc, NatsDevicePublisher
 from adapters.nats.live import NatsLiveEvents
@@ -33,6 +34,7 @@ from adapters.websocket.links import Links
 from adapters.websocket.reconciling import LinkReconciler
 from adapters.websocket.record import LinkRecord
 from application import connectors, devices, identity
+from application.connectors.types import ConnectorTypes
 from application.devices.ask import Asker
 from application.devices.dispatch import Dispatcher
 from application.devices.link import registered
@@ -44,6 +46,7 @@ from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
 from entrypoints.cloud_connector.pending import Pending
+from entrypoints.connecting import ConnectorWork, connector_types
 from entrypoints.metrics import Metrics
 from entrypoints.operations.readiness import (
     Check,
@@ -101,6 +104,8 @@ class Api:
     readiness: Readiness
     stopping: asyncio.Event
     lines: "Lines"
+    connector_types: ConnectorTypes
+    connector_line: NatsWorkerLine
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
             stopping=stopping,
             executor=executor,
             lines=lines,
+            connector_types=connector_types(settings, database),
+            connector_line=NatsWorkerLine(nats),
         )
 
 
@@ -211,7 +218,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
     async with AsyncExitStack() as stack:
         url = settings.database_url
         metrics = Metrics("worker")
-        database = await stack.enter_async_context(Database(settings.database_url, connections=2))
+        database = await stack.enter_async_context(Database(settings.database_url, connections=4))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark worker"))
         executor, log = await stack.enter_async_context(write_path(settings.database_url, metrics))
         gateway = MqttGateway(
@@ -241,6 +248,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "totals": FleetTotals(nats, gateway.totals).run,
                 "expected devices": lambda: gateway.while_connected(lambda: _expect(gateway, database)),
                 "links of servers that are gone": _reaper(executor, database).run,
+                "connectors": ConnectorWork(settings, executor, database, nats, utc_now).run,
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
             },

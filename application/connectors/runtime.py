@@ -70,6 +70,7 @@ class ConnectorRuntime:
         try:
             while True:
                 await self._lease.until_held()
+                await asyncio.sleep(self._pace.handover)
                 await self._until_taken(while_running)
         finally:
             asking.cancel()

@@ -15,7 +15,7 @@ class ConnectorTypes:
     def __init__(
         self,
         built_in: Sequence[ConnectorType],
-        published: Callable[[PublicationRecord], ConnectorType],
+        published: Callable[[PublicationRecord], ConnectorType | None],
         records: ConnectorRecords,
         sealer: Sealer,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.security.codes import ConsentCodes
 from adapters.security.tokens import Claims
 from application.connectors.line import WorkerLine
 from application.connectors.types import ConnectorTypes
@@ -33,6 +34,7 @@ class Door:
     line: WorkerLine
     connectors: ConnectorQueries
     things: ThingQueries
+    consent_codes: ConsentCodes
     public_url: str
 
     async def see_connectors(self) -> list[Header]:

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from entrypoints.connectors.door import ACT_ON_THINGS, MANAGE, READ_SUBJECTS, READ_THINGS
 from entrypoints.connectors.exchange import API
 from entrypoints.connectors.route import Route
-from entrypoints.connectors.routes import actions, callbacks, clients, descriptions, instances, properties, things
+from entrypoints.connectors.routes import (
+    actions,
+    callbacks,
+    clients,
+    consent,
+    descriptions,
+    instances,
+    properties,
+    things,
+)
 
 _MANAGE = (MANAGE,)
 # Whoever manages things may see them.
@@ -36,6 +45,7 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
         "GET": Route(clients.show_client, _MANAGE, subject=True),
         "DELETE": Route(clients.remove_client, _MANAGE, subject=True),
     },
+    f"{API}{consent.CONSENT}": {"GET": Route(consent.show_consent), "POST": Route(consent.decide_consent)},
     f"{_CONNECTORS}/callbackurl": {"GET": Route(callbacks.show_callback_url, _MANAGE)},
     f"{API}/actions/callback/register": {"POST": Route(callbacks.register_callback, _MANAGE, body=True)},
     f"{API}/actions/requests/{{request}}": {"GET": Route(actions.show_action, (*_READ, *_ACT), subject=True)},

@@ -36,6 +36,7 @@ from tests.fakes.connector_records import FakeConnectorRecords
 from tests.fakes.event_log import FakeEventLog
 
 QUICK = Pace(
+    handover=0.0,
     look=0.005,
     retry_first=0.005,
     retry_most=0.02,

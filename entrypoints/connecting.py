@@ -1,0 +1,68 @@
+"""What connectors need in either process, put together from settings."""
+
+from adapters.connector_types import built_in
+from adapters.connector_types.surroundings import Surroundings
+from adapters.eventstore.tenure import Tenure
+from adapters.nats.connection import NatsConnection
+from adapters.nats.connector_line import ConnectorRpc
+from adapters.security.codes import ConsentCodes
+from adapters.security.seals import Seals
+from application.connectors.connector_type import ConnectorType
+from application.connectors.records import PublicationRecord
+from application.connectors.runtime import ConnectorRuntime
+from application.connectors.types import ConnectorTypes
+from application.executor import CommandExecutor
+from application.ports import Clock
+from entrypoints.settings import Settings
+from projections.connectors.connector_queries import ConnectorQueries
+from projections.database import Database
+
+LEASE = "connectors"
+
+
+def surroundings(settings: Settings) -> Surroundings:
+    """The main API is asked at the address that it binds; where that is every one, on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return Surroundings(
+        codes=ConsentCodes(settings.seal_key),
+        networks=settings.connector_networks,
+        own_url=f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}",
+        public_url=settings.public_url,
+    )
+
+
+def connector_types(settings: Settings, database: Database) -> ConnectorTypes:
+    types = built_in(surroundings(settings))
+    return ConnectorTypes(types, _published, ConnectorQueries(database), Seals(settings.seal_key))
+
+
+class ConnectorWork:
+    """All clients, run by whichever worker has the lease, and what the API asks of that one."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        executor: CommandExecutor,
+        database: Database,
+        nats: NatsConnection,
+        clock: Clock,
+    ) -> None:
+        self._runtime = ConnectorRuntime(
+            connector_types(settings, database),
+            ConnectorQueries(database),
+            executor,
+            Tenure(settings.database_url, LEASE),
+            clock,
+        )
+        self._requests = ConnectorRpc(nats, self._runtime)
+
+    async def run(self) -> None:
+        try:
+            await self._runtime.run(while_running=self._requests.take)
+        finally:
+            await self._requests.close()
+
+
+def _published(publication: PublicationRecord) -> ConnectorType | None:
+    """None as long as we do not speak the protocol of published connectors."""
+    return None
