@@ -1,1 +1,1 @@
-"""The contract of connectors: descriptions, instances, clients and things (contract connectors 1B)."""
+"""The wire contract of connectors (contract connectors 1B): descriptions, instances, clients, and their things."""
