@@ -21,6 +21,7 @@ from adapters.eventstore.tenure import Tenure
 from adapters.mqtt.broker import Broker
 from adapters.mqtt.gateway import GatewaySettings, MqttGateway
 from adapters.nats.connection import NatsConnection
+from adapters.nats.connector_line import NatsWorkerLine
 from adapters.nats.device_line import MQTT, HolderRpc, NatsDeviceLine
 from adapters.nats.device_rpc import DeviceRpc, NatsDevicePublisher
 from adapters.nats.live import NatsLiveEvents
@@ -33,6 +34,7 @@ from adapters.websocket.links import Links
 from adapters.websocket.reconciling import LinkReconciler
 from adapters.websocket.record import LinkRecord
 from application import connectors, devices, identity
+from application.connectors.types import ConnectorTypes
 from application.devices.ask import Asker
 from application.devices.dispatch import Dispatcher
 from application.devices.link import registered
@@ -44,7 +46,7 @@ from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
 from entrypoints.cloud_connector.pending import Pending
-from entrypoints.connecting import ConnectorWork
+from entrypoints.connecting import ConnectorWork, connector_types
 from entrypoints.metrics import Metrics
 from entrypoints.operations.readiness import (
     Check,
@@ -102,6 +104,8 @@ class Api:
     readiness: Readiness
     stopping: asyncio.Event
     lines: "Lines"
+    connector_types: ConnectorTypes
+    connector_line: NatsWorkerLine
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,8 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
             stopping=stopping,
             executor=executor,
             lines=lines,
+            connector_types=connector_types(settings, database),
+            connector_line=NatsWorkerLine(nats),
         )
 
 

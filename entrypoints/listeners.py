@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
+from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
 from entrypoints.bearers import Bearers, LockedOut
 from entrypoints.cloud_connector import routes as connector_routes
@@ -11,6 +12,9 @@ from entrypoints.cloud_connector.application import CloudConnector
 from entrypoints.cloud_connector.door import Door as ConnectorDoor
 from entrypoints.cloud_connector.origins import Origins
 from entrypoints.composition import Api, Worker, utc_now
+from entrypoints.connectors import application as connectors
+from entrypoints.connectors.application import ConnectorsContract
+from entrypoints.connectors.door import Door as ConnectorsDoor
 from entrypoints.lambda_iot.application import lambda_iot
 from entrypoints.lambda_iot.door import Door
 from entrypoints.lambda_iot.locks import Locks
@@ -18,11 +22,13 @@ from entrypoints.logins import Logins
 from entrypoints.metric_reporting import application as metric_reporting
 from entrypoints.metric_reporting.application import MetricReporting
 from entrypoints.metric_reporting.door import Door as MetricDoor
-from entrypoints.mounts import BesideAnother
+from entrypoints.mounts import BesideAnother, ByPath
 from entrypoints.operations import pages
 from entrypoints.operations.front import Front
 from entrypoints.operations.pages import App
 from entrypoints.sockets import API, CONNECTOR, LISTENERS, METRICS, WORKER
+from projections.connectors.connector_queries import ConnectorQueries
+from projections.connectors.thing_queries import ThingQueries
 from projections.devices.commands import CommandQueries
 from projections.devices.messages import MessageQueries
 from projections.metrics.current import CurrentMetricQueries
@@ -78,7 +84,12 @@ def contract_apps(api: Api) -> Mapping[str, App]:
         metrics,
         metric_reporting.PREFIX,
         metric_reporting.is_own,
-        BesideAnother(connector, CONNECTOR_PREFIX, connector_routes.is_own, cast("App", lambda_iot(door))),
+        BesideAnother(
+            connector,
+            CONNECTOR_PREFIX,
+            connector_routes.is_own,
+            ByPath(_connectors(api, bearers), connectors.is_own, cast("App", lambda_iot(door))),
+        ),
     )
     return {API.name: main, CONNECTOR.name: connector, METRICS.name: metrics}
 
@@ -103,6 +114,22 @@ def _connector(api: Api, bearers: Bearers) -> CloudConnector:
     )
     return CloudConnector(
         door, WebSocketGateway(lines.links, lines.record, lines.line, door.admits_device, origins.allow)
+    )
+
+
+def _connectors(api: Api, bearers: Bearers) -> ConnectorsContract:
+    return ConnectorsContract(
+        ConnectorsDoor(
+            executor=api.executor,
+            bearers=bearers,
+            positions=api.positions,
+            types=api.connector_types,
+            line=api.connector_line,
+            connectors=ConnectorQueries(api.database),
+            things=ThingQueries(api.database),
+            consent_codes=ConsentCodes(api.settings.seal_key),
+            public_url=api.settings.public_url,
+        )
     )
 
 

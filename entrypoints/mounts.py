@@ -30,6 +30,18 @@ class BesideAnother:
             await self._other(scope, receive, send)
 
 
+class ByPath:
+    """A contract beside another one, with the paths that are its own."""
+
+    def __init__(self, app: App, is_own: Callable[[str], bool], other: App) -> None:
+        self._app = app
+        self._is_own = is_own
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._app if self._is_own(scope["path"]) else self._other)(scope, receive, send)
+
+
 def _without_first(raw_path: bytes) -> bytes:
     """The path as it was sent, without its first segment."""
     _, slash, rest = raw_path.lstrip(b"/").partition(b"/")

@@ -48,10 +48,11 @@ class Setting(NamedTuple):
 
 class Configuration(NamedTuple):
     """What was given and checked: `open` may be read by whoever operates the log, `secrets` are sealed before they are
-    recorded. Settings that were not given are in neither."""
+    recorded. Settings that were not given are in neither. `told` is what whoever configured it is told, this once."""
 
     open: Mapping[str, Any]
     secrets: Mapping[str, Any]
+    told: Mapping[str, Any] = {}
 
 
 def check(settings: Sequence[Setting], given: Mapping[str, Any]) -> Configuration:

@@ -14,7 +14,7 @@ from domain.identifiers import instance_place_id, type_place_id
 
 class CreateInstance(Command):
     """The configuration has been checked by its type, and its secrets are sealed. `publication_id` says which published
-    connector it is an instance of; a type that comes with us has none."""
+    connector it is an instance of; a type that comes with us has none. `installed`: there is no service to be asked."""
 
     instance_id: UUID
     owner: str
@@ -22,6 +22,7 @@ class CreateInstance(Command):
     configuration: dict[str, Any]
     sealed: str = ""
     publication_id: UUID | None = None
+    installed: bool = False
 
 
 def create_instance(command: CreateInstance, aggregates: Aggregates) -> Sequence[Change]:
@@ -31,7 +32,9 @@ def create_instance(command: CreateInstance, aggregates: Aggregates) -> Sequence
         command.instance_id,
         InstanceExistsError("There is an instance of this connector type; remove it first."),
     )
-    created = instance.create(command.owner, command.type_id, command.configuration, command.sealed)
+    created = instance.create(
+        command.owner, command.type_id, command.configuration, command.sealed, installed=command.installed
+    )
     changes = [change(INSTANCE, command.instance_id, created), change(PLACE, place_id, taken)]
     if command.publication_id is not None:
         published = aggregates.find(PUBLICATION, command.publication_id)

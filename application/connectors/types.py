@@ -1,6 +1,8 @@
 """Every connector type there is, those that come with us and those that are published, and what they work with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from application.connectors.configuration import Configuration
 from application.connectors.connector_type import ClientSettings, ConnectorType, InstanceSettings
@@ -34,7 +36,13 @@ class ConnectorTypes:
 
     def instance_settings(self, record: InstanceRecord) -> InstanceSettings:
         """Raises SealBrokenError."""
-        return InstanceSettings(record.id, record.owner, {**record.configuration, **self._sealer.open(record.sealed)})
+        return self.settings_of_instance(record.id, record.owner, record.configuration, record.sealed)
+
+    def settings_of_instance(
+        self, id: UUID, owner: str, configuration: Mapping[str, Any], sealed: str
+    ) -> InstanceSettings:
+        """The same of one that no read model knows yet."""
+        return InstanceSettings(id, owner, {**configuration, **self._sealer.open(sealed)})
 
     async def client_settings(self, record: ClientRecord) -> ClientSettings | None:
         """None when its instance is gone. Raises SealBrokenError and LogUnavailableError."""

@@ -82,8 +82,11 @@ class NoInstanceError(InvalidError):
 # Decide
 
 
-def create(owner: str, type_id: str, configuration: Mapping[str, Any], sealed: str) -> Sequence[Event]:
-    return (InstanceCreated(owner=owner, type_id=type_id, configuration=dict(configuration), sealed=sealed),)
+def create(
+    owner: str, type_id: str, configuration: Mapping[str, Any], sealed: str, *, installed: bool = False
+) -> Sequence[Event]:
+    created = InstanceCreated(owner=owner, type_id=type_id, configuration=dict(configuration), sealed=sealed)
+    return (created, InstanceInstalled()) if installed else (created,)
 
 
 def install(instance: Instance | None) -> Sequence[Event]:

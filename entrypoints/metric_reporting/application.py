@@ -6,9 +6,9 @@ from entrypoints.exchange import Answer, ClientGoneError
 from entrypoints.metric_reporting import errors
 from entrypoints.metric_reporting.door import Door, require_token
 from entrypoints.metric_reporting.exchange import MetricExchange
-from entrypoints.metric_reporting.paths import Found, Paths, segments_of
 from entrypoints.metric_reporting.routes import DEVELOPMENT, REPORT, ROUTES, SIGN_IN
 from entrypoints.operations.pages import Receive, Scope, Send
+from entrypoints.paths import Found, Paths, segments_of
 
 PREFIX = "/mrd"
 

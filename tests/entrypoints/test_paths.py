@@ -2,7 +2,7 @@
 
 import pytest
 
-from entrypoints.metric_reporting.paths import Paths, segments_of
+from entrypoints.paths import Paths, segments_of
 
 PATHS = Paths(["/{device}/metrics", "/devices/{device}/current", "/{name}/last/{duration}", "/{name}/{start}/{end}"])
 

@@ -1,4 +1,4 @@
-"""From the path of a request, as it was sent, to the route (contract metrics 1.1 and 1.3)."""
+"""From the path of a request, as it was sent, to the route, for contracts on bare ASGI (contract metrics 1.1)."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
