@@ -5,7 +5,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ Every event of a Tidemark installation, as subscribers receive it from the JetSt
 in binary mode, in the order of the log, with the log's position as the stream's sequence. The operations are written
 from the subscriber's side. How to follow the events, and what is guaranteed, is in docs/events.md."""
 
+_REFERENCE = re.compile(r"#/components/schemas/([^\"]+)")
 _TEXT: Document = {"type": "string"}
 _NUMBER: Document = {"type": "string", "pattern": "^[1-9][0-9]*$"}
 _ID: Document = {"type": "string", "format": "uuid"}
@@ -146,7 +147,21 @@ def _schemas(events: list[type[Event]]) -> Document:
         # msgspec tells two classes of one name apart by longer names, which the messages above do not know.
         if reference["$ref"] != template.format(name=event.__name__):
             raise ValueError(f"two event classes are called {event.__name__}")
-    return {**schemas, **{event.__name__: _public(schemas[event.__name__], event) for event in events}}
+    public = {**schemas, **{event.__name__: _public(schemas[event.__name__], event) for event in events}}
+    # As JSON has it: msgspec says what is left out in Python's own values.
+    told: Document = msgspec.json.decode(msgspec.json.encode(public))
+    return {name: told[name] for name in _needed(told, [event.__name__ for event in events])}
+
+
+def _needed(schemas: Document, names: Iterable[str]) -> Iterable[str]:
+    """These and what they refer to, in the order in which they are there. What only private fields are made of is not
+    told."""
+    needed, looked_at = set(names), set[str]()
+    while open_ := needed - looked_at:
+        looked_at |= open_
+        referred = _REFERENCE.findall(msgspec.json.encode([schemas[name] for name in open_]).decode())
+        needed |= set(referred)
+    return [name for name in schemas if name in needed]
 
 
 def _public(schema: Document, event: type[Event]) -> Document:

@@ -28,6 +28,7 @@ from adapters.nats.live import NatsLiveEvents
 from adapters.nats.relay import EventRelay
 from adapters.nats.stream import StreamLimits
 from adapters.nats.totals import FleetTotals
+from adapters.outgoing import Outgoing
 from adapters.security.passwords import Argon2Passwords
 from adapters.security.tokens import Tokens
 from adapters.websocket.links import Links
@@ -140,6 +141,7 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
         positions = Positions(database, patience=settings.freshness_timeout)
         passwords = await stack.enter_async_context(Argon2Passwords())
         await stack.enter_async_context(positions.running())
+        outgoing = await stack.enter_async_context(Outgoing(settings.connector_networks))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark api"))
         # Late, hence early to close: what was accepted is committed while everything else still stands.
         executor, _ = await stack.enter_async_context(write_path(settings.database_url, metrics))
@@ -159,7 +161,7 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
             stopping=stopping,
             executor=executor,
             lines=lines,
-            connector_types=connector_types(settings, database),
+            connector_types=connector_types(settings, database, outgoing),
             connector_line=NatsWorkerLine(nats),
         )
 
@@ -219,6 +221,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         url = settings.database_url
         metrics = Metrics("worker")
         database = await stack.enter_async_context(Database(settings.database_url, connections=4))
+        outgoing = await stack.enter_async_context(Outgoing(settings.connector_networks))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark worker"))
         executor, log = await stack.enter_async_context(write_path(settings.database_url, metrics))
         gateway = MqttGateway(
@@ -248,7 +251,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "totals": FleetTotals(nats, gateway.totals).run,
                 "expected devices": lambda: gateway.while_connected(lambda: _expect(gateway, database)),
                 "links of servers that are gone": _reaper(executor, database).run,
-                "connectors": ConnectorWork(settings, executor, database, nats, utc_now).run,
+                "connectors": ConnectorWork(settings, executor, database, outgoing, nats, utc_now).run,
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
             },

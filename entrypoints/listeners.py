@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
+from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
 from entrypoints.bearers import Bearers, LockedOut
@@ -128,6 +129,7 @@ def _connectors(api: Api, bearers: Bearers) -> ConnectorsContract:
             connectors=ConnectorQueries(api.database),
             things=ThingQueries(api.database),
             consent_codes=ConsentCodes(api.settings.seal_key),
+            callback_tokens=CallbackTokens(api.settings.seal_key),
             public_url=api.settings.public_url,
         )
     )

@@ -1,17 +1,16 @@
 """What the built-in connector types are given of the process that they run in."""
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple
 
+from adapters.outgoing import Outgoing
 from adapters.security.codes import ConsentCodes
 
 
 class Surroundings(NamedTuple):
-    """`networks` may be reached, no others. `own_url` is where the main API answers inside, `public_url` where it is
+    """`outgoing` reaches what may be reached. `own_url` is where the main API answers inside, `public_url` where it is
     reached from outside, empty if nobody said so: addresses then begin with the path."""
 
     codes: ConsentCodes
-    networks: Sequence[IPv4Network | IPv6Network]
+    outgoing: Outgoing
     own_url: str
     public_url: str = ""

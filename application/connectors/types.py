@@ -1,12 +1,15 @@
 """Every connector type there is, those that come with us and those that are published, and what they work with."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from application.connectors.configuration import Configuration
 from application.connectors.connector_type import ClientSettings, ConnectorType, InstanceSettings
 from application.connectors.records import ClientRecord, ConnectorRecords, InstanceRecord, PublicationRecord, Sealer
+
+# The one secret of a publication.
+PRIVATE_KEY: Final = "private_key"
 
 
 class ConnectorTypes:
@@ -30,6 +33,10 @@ class ConnectorTypes:
             return known
         publication = await self._records.find_publication(type_id)
         return self._published(publication) if publication is not None else None
+
+    def seal_key(self, private_key: str) -> str:
+        """Of a connector that is published."""
+        return self._sealer.seal({PRIVATE_KEY: private_key})
 
     def seal(self, configuration: Configuration) -> str:
         return self._sealer.seal(configuration.secrets)

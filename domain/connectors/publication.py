@@ -42,7 +42,9 @@ class PublishedConnector(Value):
     instance_parameters: tuple[PublishedParameter, ...] = ()
 
 
-class ConnectorPublished(Event, topic="connectors.publication.published.v1", private=("connector", "sealed_key")):
+class ConnectorPublished(
+    Event, topic="connectors.publication.published.v1", private=("connector", "public_key", "sealed_key")
+):
     """`number` is its id among the descriptions; `public_key` is in standard Base64; the private one is encrypted."""
 
     owner: str

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.security.tokens import Claims
+from application.connectors.connector_type import ConnectorType
 from application.connectors.line import WorkerLine
 from application.connectors.types import ConnectorTypes
 from application.executor import CommandExecutor
@@ -35,7 +37,14 @@ class Door:
     connectors: ConnectorQueries
     things: ThingQueries
     consent_codes: ConsentCodes
+    callback_tokens: CallbackTokens
     public_url: str
+
+    async def find_type(self, type_id: str) -> ConnectorType | None:
+        """Also one that was published a moment ago."""
+        if type_id not in self.types.built_in:
+            await self.see_connectors()
+        return await self.types.find(type_id)
 
     async def see_connectors(self) -> list[Header]:
         """Waits until they are as new as the log is now; says at which position they are."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from entrypoints.connectors.door import ACT_ON_THINGS, MANAGE, READ_SUBJECTS, READ_THINGS
 from entrypoints.connectors.exchange import API
+from entrypoints.connectors.hub.routes import HUB_ROUTES
 from entrypoints.connectors.route import Route
 from entrypoints.connectors.routes import (
     actions,
@@ -13,6 +14,7 @@ from entrypoints.connectors.routes import (
     descriptions,
     instances,
     properties,
+    publications,
     things,
 )
 
@@ -50,6 +52,15 @@ ROUTES: Mapping[str, Mapping[str, Route]] = {
     f"{API}/actions/callback/register": {"POST": Route(callbacks.register_callback, _MANAGE, body=True)},
     f"{API}/actions/requests/{{request}}": {"GET": Route(actions.show_action, (*_READ, *_ACT), subject=True)},
     f"{API}/subjects": {"GET": Route(clients.list_subjects, (READ_SUBJECTS, MANAGE))},
+    f"{API}{publications.PUBLICATIONS}": {
+        "GET": Route(publications.list_publications, _MANAGE),
+        "POST": Route(publications.publish, _MANAGE, body=True),
+    },
+    f"{API}{publications.PUBLICATIONS}/{{publication}}": {
+        "GET": Route(publications.show_publication, _MANAGE),
+        "DELETE": Route(publications.withdraw, _MANAGE),
+    },
+    **HUB_ROUTES,
     _THINGS: {
         "GET": Route(things.list_things, _READ, subject=True),
         "POST": Route(things.enter_thing, _MANAGE, body=True, subject=True),

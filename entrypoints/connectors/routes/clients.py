@@ -50,7 +50,7 @@ async def create_client(door: Door, exchange: ConnectorExchange) -> Answer:
     """201, or 303 when its user has to visit a page first; the client is there in both cases."""
     asked = configured(exchange.sent)
     instance_id, instance = await _instance_of(door, exchange.owner, asked.connector_type_id)
-    connector = await door.types.find(asked.connector_type_id)
+    connector = await door.find_type(asked.connector_type_id)
     if connector is None:
         raise errors.RefusedError(errors.NO_CONNECTOR_INSTANCE)
     checked = connector.check_client(asked.configuration, instance.configuration, exchange.subject)

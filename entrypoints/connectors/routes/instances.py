@@ -22,7 +22,7 @@ async def list_instances(door: Door, exchange: ConnectorExchange) -> Answer:
 
 async def create_instance(door: Door, exchange: ConnectorExchange) -> Answer:
     asked = configured(exchange.sent)
-    connector = await door.types.find(asked.connector_type_id)
+    connector = await door.find_type(asked.connector_type_id)
     if connector is None:
         raise errors.RefusedError(errors.UNKNOWN_CONNECTOR_TYPE)
     checked = connector.check_instance(asked.configuration)
@@ -80,7 +80,7 @@ async def show_instance(door: Door, exchange: ConnectorExchange) -> Answer:
 async def remove_instance(door: Door, exchange: ConnectorExchange) -> Answer:
     await door.see_connectors()
     known = await _owned(door, exchange)
-    connector = await door.types.find(known.type_id)
+    connector = await door.find_type(known.type_id)
     removing = RemoveInstance(instance_id=known.id, owner=exchange.owner)
     receipt = await door.executor.execute(removing, exchange.origin)
     asking = asks(connector) if connector is not None else None

@@ -14,6 +14,7 @@ from adapters.connector_types import BUILT_IN, built_in
 from adapters.connector_types.simulated import simulated
 from adapters.connector_types.simulator import CONTROL, Simulator
 from adapters.connector_types.surroundings import Surroundings
+from adapters.outgoing import Outgoing
 from adapters.security.codes import ConsentCodes
 from application.connectors.configuration import ConfigurationInvalidError
 from application.connectors.connector_type import (
@@ -36,7 +37,7 @@ from tests.facts import ORIGIN, device_named
 from tests.fakes.event_log import FakeEventLog
 
 CODES = ConsentCodes("a key of the tests")
-SURROUNDINGS = Surroundings(CODES, [ip_network("127.0.0.0/8")], "http://127.0.0.1:1", "https://iot.example")
+SURROUNDINGS = Surroundings(CODES, Outgoing([ip_network("127.0.0.0/8")]), "http://127.0.0.1:1", "https://iot.example")
 SIMULATOR = Simulator(SURROUNDINGS)
 SECONDS = 10.0
 
