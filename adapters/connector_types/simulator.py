@@ -2,6 +2,7 @@
 Shows everything that a connector may do, with nothing outside."""
 
 import asyncio
+import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import monotonic
@@ -138,7 +139,8 @@ class SimulatedClient:
         for id, thing in self._things.items():
             await self._line.make_thing(id, thing.description, thing.values(self._seconds()))
         await self._line.started()
-        ticks, due = 0, monotonic()
+        # Those that were started together measure at different moments, as real devices do.
+        ticks, due = 0, monotonic() - random.uniform(0, self._tick)
         while not self._switched.is_set():
             # What was missed is left out, as by a real device.
             due = max(due + self._tick, monotonic())

@@ -145,5 +145,5 @@ def evolve(instance: Instance | None, event: Event) -> Instance | None:
     return instance
 
 
-# An instance is looked at with every client that is made of it, and there may be thousands.
-INSTANCE = Decider("connectors.instance", Instance, evolve, snapshot_every=1_000)
+# An instance is looked at in the log with every client that is made of it, and there may be thousands.
+INSTANCE = Decider("connectors.instance", Instance, evolve, snapshot_every=20)
