@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -88,3 +89,12 @@ def done(position: int, status: int = 204) -> Answer:
 
 def at(position: int) -> Header:
     return b"tidemark-position", str(position).encode()
+
+
+def location_header(address: str) -> Header:
+    """Whoever tells the address may be anybody: what cannot stand in one, a line break above all, is escaped."""
+    return b"location", quote(address, safe=_OF_ADDRESSES).encode()
+
+
+# RFC 3986, and the sign of what is escaped already.
+_OF_ADDRESSES = ":/?#[]@!$&'()*+,;=%"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from application.connectors.client import AdmitClient, CreateClient, FailClient, RedirectClient
@@ -23,7 +24,7 @@ from domain.identifiers import instance_place_id
 from entrypoints.connectors import errors
 from entrypoints.connectors.bodies.configured import configured
 from entrypoints.connectors.door import Door
-from entrypoints.connectors.exchange import ConnectorExchange, at, done, shown
+from entrypoints.connectors.exchange import ConnectorExchange, at, done, location_header, shown
 from entrypoints.connectors.routes.descriptions import number_of
 from entrypoints.connectors.views import client_href, description_href, instance_href, link
 from entrypoints.exchange import Answer
@@ -43,7 +44,8 @@ async def list_subjects(door: Door, exchange: ConnectorExchange) -> Answer:
     """Everybody that the owner ever had a client or a thing for."""
     seen = await door.see_connectors()
     subjects = await door.connectors.subjects_of(exchange.owner)
-    return shown([link(exchange.href(f"/subjects/{subject}")) for subject in subjects], headers=tuple(seen))
+    hrefs = [exchange.href(f"/subjects/{quote(subject, safe='')}") for subject in subjects]
+    return shown([link(href) for href in hrefs], headers=tuple(seen))
 
 
 async def create_client(door: Door, exchange: ConnectorExchange) -> Answer:
@@ -89,7 +91,7 @@ def _created(
     if not location:
         return shown(view, 201, (at(position), (b"location", client_href(exchange, client_id).encode())))
     page = f"{exchange.base}{location}" if location.startswith("/") else location
-    return shown(view, 303, (at(position), (b"location", page.encode())))
+    return shown(view, 303, (at(position), location_header(page)))
 
 
 async def _instance_of(door: Door, owner: str, type_id: str) -> tuple[UUID, Instance]:

@@ -40,14 +40,17 @@ async def create_instance(door: Door, exchange: ConnectorExchange) -> Answer:
     )
     position = (await door.executor.execute(creating, exchange.origin)).position
     if asking is not None:
-        position = await _installed(door, exchange, asking, creating)
+        position = await _installed(door, exchange, asking, creating) or position
     id = creating.instance_id
     headers = (at(position), (b"location", instance_href(exchange, id).encode()))
     return shown({"id": str(id), **checked.told}, 201, headers)
 
 
-async def _installed(door: Door, exchange: ConnectorExchange, asking: AskingType, created: CreateInstance) -> int:
-    """Asks the service, which may call back before it answers. If it refuses, nothing is kept."""
+async def _installed(
+    door: Door, exchange: ConnectorExchange, asking: AskingType, created: CreateInstance
+) -> int | None:
+    """Asks the service, which may call back before it answers, and says where its answer is recorded. If it refuses,
+    nothing is kept; while it cannot be reached there is nothing to record, and the worker asks again."""
     settings = door.types.settings_of_instance(
         created.instance_id, created.owner, created.configuration, created.sealed
     )
@@ -58,10 +61,9 @@ async def _installed(door: Door, exchange: ConnectorExchange, asking: AskingType
         await door.executor.execute(removing, exchange.origin)
         raise errors.RefusedError(errors.INVALID_CONFIGURATION.saying(str(refused))) from refused
     except OutageError:
-        told = None  # the worker asks again
-    else:
-        told = RecordInstallation(instance_id=created.instance_id, step=taken.step, content=taken.content)
-    return (await door.executor.execute(told, exchange.origin)).position if told else 0
+        return None
+    told = RecordInstallation(instance_id=created.instance_id, step=taken.step, content=taken.content)
+    return (await door.executor.execute(told, exchange.origin)).position
 
 
 async def show_instance(door: Door, exchange: ConnectorExchange) -> Answer:
