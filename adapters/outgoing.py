@@ -71,11 +71,15 @@ class Outgoing:
         each checked like the first address. Raises ForbiddenAddressError and UnreachableError."""
         try:
             async with asyncio.timeout(timeout):
-                answer = await self._send(method, url, headers or {}, body, largest, verify_tls)
+                sent = headers or {}
+                answer = await self._send(method, url, sent, body, largest, verify_tls)
                 while answer.status in _REDIRECTS and redirects > 0 and "location" in answer.headers:
                     redirects -= 1
-                    url = urljoin(url, answer.headers["location"])
-                    answer = await self._send(method, url, headers or {}, body, largest, verify_tls)
+                    there = urljoin(url, answer.headers["location"])
+                    if _named(there) != _named(url):
+                        sent = {}  # what lets us in here is nobody else's business
+                    url = there
+                    answer = await self._send(method, url, sent, body, largest, verify_tls)
                 return answer
         except TimeoutError:
             raise UnreachableError(f"{_named(url)} did not answer in {timeout:g} s") from None

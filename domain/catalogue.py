@@ -5,7 +5,7 @@ from types import ModuleType
 
 import msgspec
 
-from domain.connectors import action, client, instance, place, properties, publication, thing
+from domain.connectors import action, client, instance, place, properties, publication, push, thing
 from domain.devices import actor, command, device, external_id, link, reading, readings, sensor, state_message
 from domain.event import Event
 from domain.identity import logins, registry, user
@@ -15,7 +15,7 @@ MODULES: tuple[ModuleType, ...] = (
     *(user, registry, logins),
     *(device, sensor, actor, external_id, readings, reading, command, link, state_message),
     reports,
-    *(place, publication, instance, client, thing, properties, action),
+    *(place, publication, instance, client, thing, properties, action, push),
 )
 
 

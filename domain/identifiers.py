@@ -124,6 +124,11 @@ def properties_id(thing_id: UUID, day: date) -> UUID:
     return uuid5(thing_id, f"properties/{day.isoformat()}")
 
 
+def push_id(client_id: UUID, timestamp: str, signature: str) -> UUID:
+    """What was pushed to a client: the same for the same push."""
+    return uuid5(client_id, _joined("push", timestamp, signature))
+
+
 def _joined(*parts: str) -> str:
     """No two lists of texts are joined to one, whatever they hold."""
     return "/".join(f"{len(part)}:{part}" for part in parts)

@@ -18,17 +18,19 @@ from application.executor import CommandExecutor
 from application.ports import Clock
 from entrypoints.settings import Settings
 from projections.connectors.connector_queries import ConnectorQueries
+from projections.connectors.thing_queries import ThingQueries
 from projections.database import Database
 
 LEASE = "connectors"
 
 
-def surroundings(settings: Settings, outgoing: Outgoing) -> Surroundings:
+def surroundings(settings: Settings, database: Database, outgoing: Outgoing) -> Surroundings:
     """The main API is asked at the address that it binds; where that is every one, on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return Surroundings(
         codes=ConsentCodes(settings.seal_key),
         outgoing=outgoing,
+        things=ThingQueries(database),
         own_url=f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}",
         public_url=settings.public_url,
     )
@@ -41,7 +43,9 @@ def connector_types(settings: Settings, database: Database, outgoing: Outgoing) 
         private_key = str(seals.open(publication.sealed_key)[PRIVATE_KEY])
         return ExternalConnector(publication.connector, publication.number, private_key, outgoing, tokens)
 
-    return ConnectorTypes(built_in(surroundings(settings, outgoing)), published, ConnectorQueries(database), seals)
+    return ConnectorTypes(
+        built_in(surroundings(settings, database, outgoing)), published, ConnectorQueries(database), seals
+    )
 
 
 class ConnectorWork:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from application.command import Command, Handler
-from application.connectors import action, client, instance, publication, thing
+from application.connectors import action, client, instance, publication, push, thing
 from application.connectors.registry import DeviceRegistry
 
 
@@ -15,4 +15,5 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         **client.handlers(registry),
         **thing.handlers(registry),
         **action.HANDLERS,
+        **push.HANDLERS,
     }

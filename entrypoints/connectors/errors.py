@@ -15,6 +15,7 @@ from application.ports import LogUnavailableError
 from domain.connectors.client import ClientExistsError, ClientNotFoundError, ThingRemovalFailedError
 from domain.connectors.instance import InstanceExistsError, InstanceInUseError, InstanceNotFoundError, NoInstanceError
 from domain.connectors.publication import PublicationInUseError, PublicationNotFoundError, TypeTakenError
+from domain.connectors.push import PushRepeatedError
 from domain.connectors.thing import ActionNotFoundError, PropertyNotFoundError, ThingInvalidError, ThingNotFoundError
 from domain.errors import DomainError, InvalidError
 from entrypoints.bearers import NoTokenError
@@ -83,6 +84,7 @@ INSTANCE_IN_USE = Refusal(409, "CONNECTOR_INSTANCE_IN_USE", "There are still cli
 CLIENT_EXISTS = Refusal(409, "CONNECTOR_CLIENT_EXISTS", "A client for this subject and connector type already exists")
 TYPE_EXISTS = Refusal(409, "CONNECTOR_TYPE_EXISTS", "A connector of this type already exists")
 TYPE_IN_USE = Refusal(409, "CONNECTOR_PUBLICATION_IN_USE", "There are still instances of this connector")
+PUSH_REPEATED = Refusal(409, "PUSH_REPEATED", "This push was taken before")
 TOO_LARGE = Refusal(413, "REQUEST_TOO_LARGE", "The body is larger than is taken")
 TOO_SLOW = Refusal(400, "BAD_REQUEST", "The body did not come in time")
 REMOVAL_FAILED = Refusal(500, "THING_REMOVAL_FAILED", "Not all things of this client could be removed")
@@ -132,6 +134,7 @@ _REFUSALS: Mapping[type[BaseException], Refusal] = {
     InstanceInUseError: INSTANCE_IN_USE,
     ClientExistsError: CLIENT_EXISTS,
     TypeTakenError: TYPE_EXISTS,
+    PushRepeatedError: PUSH_REPEATED,
     PublicationInUseError: TYPE_IN_USE,
     ThingRemovalFailedError: REMOVAL_FAILED,
     ThingStaysError: REMOVAL_FAILED,

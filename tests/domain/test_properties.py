@@ -19,6 +19,7 @@ from domain.connectors.instance import INSTANCE
 from domain.connectors.place import PLACE
 from domain.connectors.properties import PROPERTIES
 from domain.connectors.publication import NUMBERS, PUBLICATION
+from domain.connectors.push import PUSH
 from domain.connectors.thing import THING
 from domain.decider import Decider
 from domain.devices import command, device, external_id, link, part
@@ -43,7 +44,7 @@ from tests.domain.strategies import events, instants, of
 DECIDERS: tuple[Decider[Any], ...] = (
     *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE),
     *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
-    *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION),
+    *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION, PUSH),
 )
 MAPPER = Mapper(CATALOGUE)
 

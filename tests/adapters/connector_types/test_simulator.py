@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +12,6 @@ import pytest
 from adapters.connector_types import BUILT_IN, built_in
 from adapters.connector_types.simulated import simulated
 from adapters.connector_types.simulator import CONTROL, Simulator
-from adapters.connector_types.surroundings import Surroundings
-from adapters.outgoing import Outgoing
-from adapters.security.codes import ConsentCodes
 from application.connectors.configuration import ConfigurationInvalidError
 from application.connectors.connector_type import (
     AskedOfThing,
@@ -30,14 +26,14 @@ from application.connectors.recorded_line import RecordedLine
 from application.connectors.recorder import Recorder
 from domain.connectors.properties import PropertiesUpdated
 from domain.identifiers import thing_stream_id
+from tests.adapters.connector_types.surroundings import CODES, surroundings_for
 from tests.application.connectors.facts import CLIENT_ID, INSTANCE_ID, creating_client, creating_instance, thing_named
 from tests.application.logs import executor_on
 from tests.clock import clock
 from tests.facts import ORIGIN, device_named
 from tests.fakes.event_log import FakeEventLog
 
-CODES = ConsentCodes("a key of the tests")
-SURROUNDINGS = Surroundings(CODES, Outgoing([ip_network("127.0.0.0/8")]), "http://127.0.0.1:1", "https://iot.example")
+SURROUNDINGS = surroundings_for("https://iot.example")
 SIMULATOR = Simulator(SURROUNDINGS)
 SECONDS = 10.0
 
