@@ -5,7 +5,6 @@ back, also while it is being asked; those routes are in `entrypoints/connectors/
 """
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import Any, Final, Literal
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from adapters.connector_types.expressions import matches
 from adapters.outgoing import ForbiddenAddressError, Outgoing, OutgoingAnswer, UnreachableError
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.signatures import sign
@@ -210,7 +210,7 @@ def _check(parameters: Sequence[PublishedParameter], given: Mapping[str, Any]) -
             isinstance(value, bool) and parameter.value_type != "BOOLEAN"
         ):
             raise ConfigurationInvalidError(parameter.id, f"is no {parameter.value_type.lower()}")
-        if parameter.validation and not re.search(parameter.validation, _text(value)):
+        if parameter.validation and not matches(parameter.validation, _text(value)):
             raise ConfigurationInvalidError(parameter.id, "is not of the form that the connector asks for")
         kept[parameter.id] = value
     return Configuration({}, kept)

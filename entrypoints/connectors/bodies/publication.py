@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
+from adapters.connector_types.expressions import is_expression
 from domain.connectors.publication import PublishedConnector, PublishedParameter, ValueType
 from entrypoints.connectors import errors
 from entrypoints.connectors.errors import RefusedError
@@ -90,12 +91,10 @@ def _value_type(sent: Mapping[str, Any], where: str) -> ValueType:
 
 def _expression(sent: Mapping[str, Any], where: str) -> str:
     given = _text(sent, "validation_expression")
-    try:
-        re.compile(given)
-    except (re.error, RecursionError, OverflowError):
-        raise _wrong(where, "validation_expression is no regular expression") from None
     if len(given) > _LONGEST_EXPRESSION:
         raise _wrong(where, f"validation_expression is longer than {_LONGEST_EXPRESSION}")
+    if not is_expression(given):
+        raise _wrong(where, "validation_expression is no regular expression, or one that looks around or refers back")
     return given
 
 

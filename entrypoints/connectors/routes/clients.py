@@ -7,9 +7,11 @@ from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from application.connectors.client import AdmitClient, CreateClient, FailClient, RedirectClient
+from application.connectors.configuration import Configuration
 from application.connectors.connector_type import (
     AskingType,
     ClientSettings,
+    InstanceSettings,
     OutageError,
     RefusedError,
     Taken,
@@ -66,22 +68,27 @@ async def create_client(door: Door, exchange: ConnectorExchange) -> Answer:
         sealed=door.types.seal(checked),
         awaits="worker" if asking is None else "service",
     )
-    position = (await door.executor.execute(creating, exchange.origin)).position
-    location = ""
+    settings = None
     if asking is not None:
-        settings = ClientSettings(
-            id=creating.client_id,
-            owner=creating.owner,
-            subject=creating.subject,
-            instance=door.types.settings_of_instance(
-                instance_id, instance.owner, instance.configuration, instance.sealed
-            ),
-            settings={**checked.open, **checked.secrets},
-            things={},
-            created_at=datetime.now(UTC),
-        )
+        # Before anything is recorded, since its instance's secrets may not open any more.
+        opened = door.types.settings_of_instance(instance_id, instance.owner, instance.configuration, instance.sealed)
+        settings = _settings(creating, opened, checked)
+    position, location = (await door.executor.execute(creating, exchange.origin)).position, ""
+    if asking is not None and settings is not None:
         position, location = await _taken(door, exchange, asking, settings, position)
     return _created(exchange, creating.client_id, position, location, checked.told)
+
+
+def _settings(creating: CreateClient, instance: InstanceSettings, checked: Configuration) -> ClientSettings:
+    return ClientSettings(
+        id=creating.client_id,
+        owner=creating.owner,
+        subject=creating.subject,
+        instance=instance,
+        settings={**checked.open, **checked.secrets},
+        things={},
+        created_at=datetime.now(UTC),
+    )
 
 
 def _created(

@@ -2,9 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from application.connectors.connector_type import AskingType, OutageError, RefusedError, asks
+from application.connectors.connector_type import AskingType, InstanceSettings, OutageError, RefusedError, asks
 from application.connectors.instance import CreateInstance, RecordInstallation, RemoveInstance
-from application.connectors.records import InstanceRecord
+from application.connectors.records import InstanceRecord, SealBrokenError
 from entrypoints.connectors import errors
 from entrypoints.connectors.bodies.configured import configured
 from entrypoints.connectors.door import Door
@@ -82,13 +82,24 @@ async def show_instance(door: Door, exchange: ConnectorExchange) -> Answer:
 async def remove_instance(door: Door, exchange: ConnectorExchange) -> Answer:
     await door.see_connectors()
     known = await _owned(door, exchange)
-    connector = await door.find_type(known.type_id)
+    left = await _service_of(door, known)
     removing = RemoveInstance(instance_id=known.id, owner=exchange.owner)
     receipt = await door.executor.execute(removing, exchange.origin)
-    asking = asks(connector) if connector is not None else None
-    if asking is not None:
-        await asking.drop_instance(door.types.instance_settings(known))
+    if left is not None:
+        asking, settings = left
+        await asking.drop_instance(settings)
     return done(receipt.position)
+
+
+async def _service_of(door: Door, known: InstanceRecord) -> tuple[AskingType, InstanceSettings] | None:
+    """Whom to tell that it is gone, and what of. Nobody, when its secrets cannot be opened any more: that is what it
+    is removed for."""
+    try:
+        connector = await door.find_type(known.type_id)
+        asking = asks(connector) if connector is not None else None
+        return (asking, door.types.instance_settings(known)) if asking is not None else None
+    except SealBrokenError:
+        return None
 
 
 async def _owned(door: Door, exchange: ConnectorExchange) -> InstanceRecord:
