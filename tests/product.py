@@ -21,11 +21,18 @@ STOP_SECONDS = 15.0
 
 
 class Program:
-    """One `tidemark` command as a process in a group of its own, its output in a file."""
+    """One `tidemark` command as a process in a group of its own, its output in a file. `root` is where its code is."""
 
-    def __init__(self, arguments: Sequence[str], output: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        output: Path,
+        environment: Mapping[str, str] | None = None,
+        root: Path = ROOT,
+    ) -> None:
         self._arguments = arguments
         self._output = output
+        self._root = root
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +49,7 @@ class Program:
         with self._output.open("ab") as sink:
             self._process = subprocess.Popen(
                 [*TIDEMARK, *self._arguments],
-                cwd=ROOT,
+                cwd=self._root,
                 env={**environment(), **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
@@ -95,12 +102,14 @@ class Product:
     Leaving it stops it politely; whoever killed it before leaves a killed one.
     """
 
-    def __init__(self, directory: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *options: str, environment: Mapping[str, str] | None = None, root: Path = ROOT
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.data_dir = directory / "data"
         self._ready_file = directory / "ready.json"
         arguments = ["up", "--data-dir", str(self.data_dir), "--ports", "auto", "--ready-file", str(self._ready_file)]
-        self._program = Program([*arguments, *options], directory / "log.txt", environment)
+        self._program = Program([*arguments, *options], directory / "log.txt", environment, root)
         self.urls: dict[str, str] = {}
         self.ready: dict[str, object] = {}
 
