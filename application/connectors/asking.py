@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from application.command import Command
-from application.connectors.client import AdmitClient, FailClient, RedirectClient
+from application.connectors.client import AdmitClient, ClearClient, FailClient, RedirectClient
 from application.connectors.connector_type import OutageError, RefusedError, Taken, asks
 from application.connectors.instance import RecordInstallation
 from application.connectors.pace import Pace
@@ -91,9 +91,12 @@ class Asking:
         except Exception as outage:  # noqa: BLE001  # a fault in a type concerns the one client; it is asked again
             if not isinstance(outage, OutageError):
                 log.warning("the service of client %s was not asked: %s", record.id, described(outage))
+            await self._recorder.record(ClearClient(client_id=record.id))
             await self._put_off(record)
             return
         self.forget(record.id)
+        if isinstance(command, FailClient):
+            await self._recorder.record(ClearClient(client_id=record.id))
         await self._recorder.record(command)
 
     async def _ask(self, record: ClientRecord) -> Command:

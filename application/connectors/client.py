@@ -8,7 +8,7 @@ from application.command import Aggregates, Change, Command, Handler, change
 from application.connectors.registry import DeviceRegistry
 from application.connectors.thing import changed, find_things
 from domain.connectors import client, instance, place, thing
-from domain.connectors.client import CLIENT, Awaits, ClientExistsError, ClientNotFoundError
+from domain.connectors.client import CLIENT, Awaits, Client, ClientExistsError, ClientNotFoundError
 from domain.connectors.instance import INSTANCE, NoInstanceError
 from domain.connectors.place import PLACE
 from domain.identifiers import client_place_id, instance_place_id
@@ -125,6 +125,12 @@ class RemoveClient(Command):
     client_id: UUID
 
 
+class ClearClient(Command):
+    """What it made while its service was asked to take it goes, because the service did not (contract 2.7.4)."""
+
+    client_id: UUID
+
+
 def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
     """What handles the commands, where every thing is a device of the registry too."""
 
@@ -133,12 +139,24 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         if known is None:
             raise ClientNotFoundError("There is no such client.")
         place_id = client_place_id(known.owner, known.subject, known.type_id)
-        things = find_things(aggregates, known.things)
         detached = instance.detach(aggregates.find(INSTANCE, known.instance_id), command.client_id)
         return [
             change(CLIENT, command.client_id, client.remove()),
             change(PLACE, place_id, place.leave(aggregates.find(PLACE, place_id), command.client_id)),
             change(INSTANCE, known.instance_id, detached),
+            *_things_removed(aggregates, known),
+        ]
+
+    def clear_client(command: ClearClient, aggregates: Aggregates) -> Sequence[Change]:
+        known = aggregates.find(CLIENT, command.client_id)
+        if known is None or not known.things:
+            return ()
+        lost = [event for id in known.things for event in client.lose(known, id)]
+        return [change(CLIENT, command.client_id, lost), *_things_removed(aggregates, known)]
+
+    def _things_removed(aggregates: Aggregates, known: Client) -> Sequence[Change]:
+        things = find_things(aggregates, known.things)
+        return [
             *(changed(id, thing.remove(made)) for id, made in things.items()),
             *registry.removed(aggregates, known.things),
         ]
@@ -152,4 +170,5 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         FailClient: fail_client,
         RefuseClientRemoval: refuse_client_removal,
         RemoveClient: remove_client,
+        ClearClient: clear_client,
     }

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from application.connectors.client import AdmitClient, CreateClient, FailClient, RedirectClient
+from application.connectors.client import AdmitClient, ClearClient, CreateClient, FailClient, RedirectClient
 from application.connectors.configuration import Configuration
 from application.connectors.connector_type import (
     AskingType,
@@ -114,13 +114,15 @@ async def _taken(
     door: Door, exchange: ConnectorExchange, asking: AskingType, settings: ClientSettings, position: int
 ) -> tuple[int, str]:
     """What the service, or the user, has to say to it: where that is recorded, and which page has to be visited.
-    Nothing is said while nobody answers; the worker asks again."""
+    Nothing is said while nobody answers; the worker asks again. What it made meanwhile goes if it is not taken."""
     location = ""
+    clearing = ClearClient(client_id=settings.id)
     try:
         taken = await asking.take_client(settings)
     except OutageError:
-        return position, location
+        return max(position, (await door.executor.execute(clearing, exchange.origin)).position), location
     except RefusedError as refused:
+        await door.executor.execute(clearing, exchange.origin)
         told: FailClient | AdmitClient | RedirectClient = FailClient(client_id=settings.id, reason=str(refused))
     else:
         location = taken.content if taken.step == "redirect" else ""

@@ -200,6 +200,24 @@ def test_C69_a_service_that_does_not_want_us(published: App, service: ConnectorS
     published.becomes(published.new_client("s1", type_id), "ERROR")
 
 
+@pytest.mark.parametrize("status", [403, 500])
+def test_what_a_service_made_that_then_did_not_take_the_client_goes(
+    installed: App, service: ConnectorService, type_id: str, status: int
+) -> None:
+    made = makes_a_thing(service)
+    take = service.answers["POST /instances"]
+
+    def make_and_refuse(body: Any) -> Answer:
+        take(body)
+        return Answer(status)
+
+    service.answers["POST /instances"] = make_and_refuse
+    client = installed.new_client("s1", type_id)
+    assert installed.shown(client)["mappings"] == []
+    is_error(installed.get(f"/things/{made[0]}", "s1"), 404, "THING_DOESNT_EXIST")
+    assert installed.shown(client)["status"] == ("ERROR" if status == 403 else "STARTING")
+
+
 def test_C70_a_user_who_has_to_visit_a_page_is_sent_there(
     installed: App, service: ConnectorService, type_id: str
 ) -> None:
