@@ -12,7 +12,7 @@ from litestar.datastructures import State
 
 from adapters.security.tokens import Tokens
 from benchmarks.plain_library import PlainReadings, environment
-from entrypoints.bearers import LockedOut
+from entrypoints.bearers import Bearers, LockedOut
 from entrypoints.lambda_iot.bodies.readings import record_reading_body
 from entrypoints.lambda_iot.door import require_token
 from entrypoints.lambda_iot.errors import EXCEPTION_HANDLERS
@@ -25,8 +25,7 @@ from projections.identity.accounts import Accounts
 class PlainDoor:
     """As much of the real door as the token check asks for."""
 
-    tokens: Tokens
-    locked_out: LockedOut
+    bearers: Bearers
     readings: PlainReadings
 
 
@@ -47,7 +46,9 @@ async def main() -> None:
     url = os.environ["TIDEMARK_DATABASE_URL"]
     with PlainReadings(env=environment(url)) as readings:
         async with Database(url) as database:
-            door = PlainDoor(Tokens(os.environ["TIDEMARK_JWT_SECRET"]), LockedOut(Accounts(database)), readings)
+            door = PlainDoor(
+                Bearers(Tokens(os.environ["TIDEMARK_JWT_SECRET"]), LockedOut(Accounts(database))), readings
+            )
             app = Litestar(
                 [health, create_reading],
                 exception_handlers=EXCEPTION_HANDLERS,
