@@ -6,6 +6,7 @@
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from domain.identity.logins import MOST
@@ -33,6 +34,7 @@ from entrypoints.setting_kinds import (
 )
 
 PREFIX = "TIDEMARK_"
+_FILE = "_FILE"
 
 Mode = Literal["up", "serve"]
 
@@ -64,6 +66,8 @@ class _Kind(NamedTuple):
     # Refuses, in production only, what would do on one's own machine.
     strict: Callable[[str], Any] | None
     fallback: str | None
+    # The variable with `_FILE` after it names a file that holds it.
+    may_be_file: bool
 
 
 def _setting(
@@ -73,8 +77,9 @@ def _setting(
     *,
     strict: Callable[[str], Any] | None = None,
     fallback: str | None = None,
+    may_be_file: bool = False,
 ) -> Any:
-    return field(metadata={"kind": _Kind(parse, default, about, strict, fallback)})
+    return field(metadata={"kind": _Kind(parse, default, about, strict, fallback, may_be_file)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +100,14 @@ class Settings:
         strict=server_url("mqtt", "mqtts", strict=True),
     )
     jwt_secret: str = _setting(
-        text, None, "signs and checks tokens (HS256)", strict=signing_secret, fallback="JWT_SECRET"
+        text, None, "signs and checks tokens (HS256)", strict=signing_secret, fallback="JWT_SECRET", may_be_file=True
     )
     seal_key: str = _setting(
         text,
         None,
         "encrypts the secrets in connectors' configurations; whoever loses it has to enter them again",
         strict=signing_secret,
+        may_be_file=True,
     )
     public_url: str = _setting(
         public_url,
@@ -195,19 +201,36 @@ def read_settings(environment: Mapping[str, str], needs: Collection[str] = ALL_R
     for spec in fields(Settings):
         kind = _kind(spec)
         name = variable(spec.name)
-        given = environment.get(name) or (environment.get(kind.fallback) if kind.fallback else None) or kind.default
-        if given is None:
-            values[spec.name] = ""
-            if spec.name in needs:
-                problems.append(Problem(name, "is missing", kind.about))
-            continue
+        names = (name, kind.fallback) if kind.fallback else (name,)
         try:
+            given = (given_in(environment, *names) if kind.may_be_file else environment.get(name)) or kind.default
+            if given is None:
+                values[spec.name] = ""
+                if spec.name in needs:
+                    problems.append(Problem(name, "is missing", kind.about))
+                continue
             values[spec.name] = (kind.strict if kind.strict and production else kind.parse)(given)
         except Wrong as wrong:
             problems.append(Problem(name, wrong.what, wrong.expected))
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def given_in(environment: Mapping[str, str], *names: str) -> str | None:
+    """What the first of these variables says that is there, or the file that the variable with `_FILE` after it names,
+    without the newlines at its end. Raises Wrong for a file that cannot be read."""
+    for name in names:
+        if value := environment.get(name):
+            return value
+        if path := environment.get(f"{name}{_FILE}"):
+            try:
+                return Path(path).read_text().rstrip("\r\n")
+            except (OSError, ValueError):
+                raise Wrong(
+                    f"is in a file that {name}{_FILE} names and that cannot be read", "a file of text"
+                ) from None
+    return None
 
 
 def variable(name: str) -> str:
@@ -229,7 +252,9 @@ def settings_page() -> str:
     for spec in fields(Settings):
         kind = _kind(spec)
         default = "required" if kind.default is None else f"`{kind.default}`" if kind.default else ""
-        also = f" (or `{kind.fallback}`)" if kind.fallback else ""
+        others = [f"`{kind.fallback}`"] if kind.fallback else []
+        others += [f"the file in `{name}{_FILE}`" for name in (variable(spec.name),) if kind.may_be_file]
+        also = f" (or {', '.join(others)})" if others else ""
         lines.append(f"| `{variable(spec.name)}`{also} | {default} | {kind.about} |")
     lines += [
         "",
@@ -242,6 +267,7 @@ def settings_page() -> str:
 
 def _misspelt(environment: Mapping[str, str]) -> Iterator[Problem]:
     known = {variable(spec.name) for spec in fields(Settings)} | _OF_COMMANDS
+    known |= {f"{variable(spec.name)}{_FILE}" for spec in fields(Settings) if _kind(spec).may_be_file}
     for name in environment:
         if name.startswith(PREFIX) and name not in known and (near := difflib.get_close_matches(name, known, 1, 0.85)):
             yield Problem(name, "is no setting", near[0])

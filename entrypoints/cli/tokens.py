@@ -21,8 +21,13 @@ def token(
     """Print a bearer token. Nothing has to run: it is signed with the secret in the data directory."""
     from adapters.security.tokens import Tokens
     from domain.identifiers import user_id
+    from entrypoints.setting_kinds import Wrong
+    from entrypoints.settings import given_in
 
-    secret = None if data_dir else os.environ.get("TIDEMARK_JWT_SECRET") or os.environ.get("JWT_SECRET")
+    try:
+        secret = None if data_dir else given_in(os.environ, "TIDEMARK_JWT_SECRET", "JWT_SECRET")
+    except Wrong as wrong:
+        fail(f"The secret {wrong.what}.")
     directory = DataDirectory(data_dir or DEFAULT)
     secret = secret or directory.jwt_secret()
     if secret is None:

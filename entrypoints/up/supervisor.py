@@ -19,6 +19,7 @@ from adapters.embedded.nats import MQTT_ACK_WAIT, EmbeddedNats
 from adapters.embedded.ports import LOOPBACK, is_loopback, require_free
 from adapters.embedded.postgres import EmbeddedPostgres
 from entrypoints.data_directory import DataDirectory, ready_text
+from entrypoints.settings import given_in
 from entrypoints.sockets import API, LISTENERS, WORKER, listening_socket
 from entrypoints.up.answers import get, missing
 from entrypoints.up.parts import Process, Watched, how_it_ended
@@ -155,9 +156,9 @@ class Supervisor:
             "TIDEMARK_MQTT_URL": nats.mqtt_url,
             "TIDEMARK_MQTT_ACK_WAIT": MQTT_ACK_WAIT,
             "TIDEMARK_JWT_SECRET": self._directory.keep_jwt_secret(
-                given.get("TIDEMARK_JWT_SECRET") or given.get("JWT_SECRET")
+                given_in(given, "TIDEMARK_JWT_SECRET", "JWT_SECRET")
             ),
-            "TIDEMARK_SEAL_KEY": self._directory.keep_seal_key(given.get("TIDEMARK_SEAL_KEY")),
+            "TIDEMARK_SEAL_KEY": self._directory.keep_seal_key(given_in(given, "TIDEMARK_SEAL_KEY")),
         }
 
     def _port(self, name: str) -> int:

@@ -180,3 +180,23 @@ def test_production_asks_for_tokens_and_lets_no_page_in() -> None:
         frozenset(),
         8,
     )
+
+
+def test_a_secret_may_be_in_a_file_with_newlines_at_its_end(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n\n")
+    environment = {
+        name: value for name, value in GOOD.items() if name not in ("TIDEMARK_JWT_SECRET", "TIDEMARK_SEAL_KEY")
+    }
+    environment["TIDEMARK_SEAL_KEY_FILE"] = str(file)
+    for name in ("JWT_SECRET_FILE", "TIDEMARK_JWT_SECRET_FILE"):
+        settings = read_settings({**environment, name: str(file)})
+        assert (settings.jwt_secret, settings.seal_key) == (SECRET, SECRET)
+    said = read_settings({**environment, "TIDEMARK_JWT_SECRET": "x" + SECRET, "JWT_SECRET_FILE": str(file)})
+    assert said.jwt_secret == "x" + SECRET
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    environment = {name: value for name, value in GOOD.items() if name != "TIDEMARK_JWT_SECRET"}
+    found = problems({**environment, "JWT_SECRET_FILE": str(tmp_path / "nothing")})
+    assert "JWT_SECRET_FILE" in found["TIDEMARK_JWT_SECRET"].wrong

@@ -50,12 +50,13 @@ def test_a_device_whose_metrics_are_reported_is_a_thing(app: App) -> None:
 
 def test_all_devices_are_things_when_none_are_named_and_one_without_metrics_is_unavailable(app: App) -> None:
     first, metric = device(app), f"m-{uuid4().hex[:8]}"
-    report(app, first, metric, 1, ttl=3)
+    report(app, first, metric, 1)
     app.instance("mrd")
     client = app.new_client("s1", "mrd", devices="*", metrics=[metric], interval_s=1)
     [mapping] = app.becomes(client, "STARTED", things=1)["mappings"]
     assert mapping["connector_thing_id"] == first
     path = f"/things/{mapping['thing_id']}"
+    report(app, first, metric, 2, ttl=1)
     eventually(lambda: app.get(path, "s1").json()["status"] == "UNAVAILABLE")
 
 
