@@ -221,6 +221,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         url = settings.database_url
         metrics = Metrics("worker")
         database = await stack.enter_async_context(Database(settings.database_url, connections=4))
+        positions = await stack.enter_async_context(Positions(database).running())
         outgoing = await stack.enter_async_context(Outgoing(settings.connector_networks))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark worker"))
         executor, log = await stack.enter_async_context(write_path(settings.database_url, metrics))
@@ -251,7 +252,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "totals": FleetTotals(nats, gateway.totals).run,
                 "expected devices": lambda: gateway.while_connected(lambda: _expect(gateway, database)),
                 "links of servers that are gone": _reaper(executor, database).run,
-                "connectors": ConnectorWork(settings, executor, database, outgoing, nats, utc_now).run,
+                "connectors": ConnectorWork(settings, executor, database, outgoing, nats, utc_now, positions).run,
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
             },

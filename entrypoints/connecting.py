@@ -20,6 +20,7 @@ from entrypoints.settings import Settings
 from projections.connectors.connector_queries import ConnectorQueries
 from projections.connectors.thing_queries import ThingQueries
 from projections.database import Database
+from projections.positions import Positions
 
 LEASE = "connectors"
 
@@ -59,6 +60,7 @@ class ConnectorWork:
         outgoing: Outgoing,
         nats: NatsConnection,
         clock: Clock,
+        positions: Positions,
     ) -> None:
         self._runtime = ConnectorRuntime(
             connector_types(settings, database, outgoing),
@@ -66,6 +68,7 @@ class ConnectorWork:
             executor,
             Tenure(settings.database_url, LEASE),
             clock,
+            next_move=lambda: positions.next_move,
         )
         self._requests = ConnectorRpc(nats, self._runtime)
 

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 
 class Pace(NamedTuple):
-    """In seconds. `retry_first` doubles up to `retry_most`; after `max_failures` in a row a client is in ERROR, and is
+    """In seconds. What changed is looked for every `look` while read models move, and every `idle` while they do not.
+    `retry_first` doubles up to `retry_most`; after `max_failures` in a row a client is in ERROR, and is
     tried again after `retry_most`. A client that its service has not taken is asked for again after `service_within`;
     its user has `user_within`. Whoever gets the lease waits for `handover`, in which who had it before learns that. A
     connection has `start_within` to reach the other side."""
 
     handover: float = 1.0
     look: float = 0.1
+    idle: float = 5.0
     retry_first: float = 1.0
     retry_most: float = 60.0
     max_failures: int = 5

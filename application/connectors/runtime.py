@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -42,7 +43,9 @@ class Lease(Protocol):
 
 
 class ConnectorRuntime:
-    """`await runtime.run()` in a task, cancelled to stop. `while_running` is for those who take requests for it."""
+    """`await runtime.run()` in a task, cancelled to stop. `while_running` is for those who take requests for it.
+
+    `next_move` gives an event that is set when read models have moved, so that while nothing happens nobody looks."""
 
     def __init__(
         self,
@@ -52,12 +55,14 @@ class ConnectorRuntime:
         lease: Lease,
         clock: Clock,
         pace: Pace = Pace(),  # noqa: B008  # it cannot change
+        next_move: Callable[[], asyncio.Event] | None = None,
     ) -> None:
         self._types = types
         self._records = records
         self._executor = executor
         self._lease = lease
         self._pace = pace
+        self._next_move = next_move or _always
         self._recorder = Recorder(executor)
         self._asking = Asking(types, records, self._recorder, pace, clock)
         self._loading = asyncio.Semaphore(LOADING)
@@ -123,6 +128,7 @@ class ConnectorRuntime:
 
     async def _follow(self) -> None:
         while True:
+            moved = self._next_move()
             try:
                 changed = await self._records.changed_clients(self._position)
             except LogUnavailableError:
@@ -135,6 +141,9 @@ class ConnectorRuntime:
             await self._stop(changed.gone)
             self._position = changed.position
             await asyncio.sleep(self._pace.look)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.idle):
+                    await moved.wait()
 
     def _look_at(self, record: ClientRecord) -> None:
         if record.awaits != "worker":
@@ -192,3 +201,9 @@ class ConnectorRuntime:
         while (record := await self._records.find_client(client_id)) is None and loop.time() < deadline:
             await asyncio.sleep(self._pace.look)
         return record
+
+
+def _always() -> asyncio.Event:
+    moved = asyncio.Event()
+    moved.set()
+    return moved

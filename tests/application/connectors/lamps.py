@@ -195,10 +195,11 @@ def runtime_on(
     lease: HeldLease,
     aged: Callable[[datetime], datetime] = lambda at: at,
     pace: Pace = QUICK,
+    next_move: Callable[[], asyncio.Event] | None = None,
 ) -> ConnectorRuntime:
     records = FakeConnectorRecords(log, aged)
     types = ConnectorTypes([lamps], _nobodys, records, NoSeals())
-    return ConnectorRuntime(types, records, executor, lease, clock, pace)
+    return ConnectorRuntime(types, records, executor, lease, clock, pace, next_move)
 
 
 @asynccontextmanager

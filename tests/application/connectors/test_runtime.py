@@ -61,6 +61,24 @@ async def test_a_client_that_is_created_is_started() -> None:
         assert home.runtime.running == 2
 
 
+async def test_while_nothing_moves_nobody_looks_for_what_changed() -> None:
+    move = asyncio.Event()
+    lamps = Lamps()
+    second = device_named("second")
+    async with house(lamps) as home:
+        home.runtime = runtime_on(
+            home.log, home.executor, lamps, HeldLease(), pace=QUICK._replace(idle=60), next_move=lambda: move
+        )
+        home.start()
+        await home.until_recorded("ClientStarted")
+        await home.do(creating_client(second, subject="s2"))
+        for _ in range(20):  # far longer than it takes to look
+            await asyncio.sleep(QUICK.look)
+        assert home.names_of(second) == ["ClientCreated"]
+        move.set()
+        await home.until_recorded("ClientStarted", id=second)
+
+
 async def test_a_removed_client_is_stopped() -> None:
     async with house(Lamps()) as home:
         home.start()
