@@ -95,6 +95,14 @@ def check(draft: Draft, *, units_required: bool = True) -> Report:
     )
 
 
+def sound(name: str, value: object, units: str, type: MetricType, slope: Slope, ttl: int) -> Report | None:
+    """The report of fields that are of their kinds; None if anything else is wrong, which `check` can tell."""
+    if not name or name.isspace() or ttl <= 0 or not _NOT_IN_UNITS.isdisjoint(units):
+        return None
+    fits = fitting(type, value)
+    return None if fits is None else Report(name=name, value=fits, units=units, type=type, slope=slope, ttl=ttl)
+
+
 def fitting(type: str, value: object) -> int | float | str | None:
     """The value as one of the type; None when it is none. Signs are kept and ranges are held (D4)."""
     if type == "string":

@@ -7,17 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from domain.metrics.report import (
-    Draft,
-    Fault,
-    MetricType,
-    Report,
-    ReportInvalidError,
-    Slope,
-    check,
-)
+from domain.metrics.report import Fault, Report, ReportInvalidError, check
 from entrypoints.exchange import TooLargeError
 from entrypoints.metric_reporting.bodies.first_value import NotJsonError, first_value
+from entrypoints.metric_reporting.bodies.plain import PlainReport, report_of
 from entrypoints.metric_reporting.bodies.report import draft_of
 from entrypoints.metric_reporting.errors import RefusedError, unparsable
 
@@ -46,14 +39,8 @@ class Items(NamedTuple):
 
 
 # What is as it should be; everything else is read again, to say what is wrong with it or to be lenient.
-class _Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class _Line(PlainReport, forbid_unknown_fields=True, gc=False):
     device: str
-    name: str
-    value: int | float | str
-    units: str
-    type: MetricType
-    slope: Slope
-    ttl: int
 
 
 _line = msgspec.json.Decoder(_Line)
@@ -112,13 +99,10 @@ def _bounded(items: Sequence[Any]) -> Sequence[Any]:
 
 def _sent(line: _Line) -> Sent:
     """Raises _NotPlainError."""
-    draft = Draft(name=line.name, value=line.value, units=line.units, type=line.type, slope=line.slope, ttl=line.ttl)
-    if not line.device or line.ttl >= 2**63:
+    report = report_of(line)
+    if report is None or not line.device:
         raise _NotPlainError
-    try:
-        return Sent(line.device, check(draft))
-    except ReportInvalidError:
-        raise _NotPlainError from None
+    return Sent(line.device, report)
 
 
 def _item(element: bytes) -> Item:

@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from domain.metrics.report import Draft
+from domain.metrics.report import Draft, Report, check
 from entrypoints.metric_reporting.bodies.first_value import NotJsonError, first_value
+from entrypoints.metric_reporting.bodies.plain import PlainReport, report_of
 from entrypoints.metric_reporting.errors import unparsable
 
 _FIELDS = {"name", "value", "units", "type", "slope", "ttl"}
@@ -13,7 +14,18 @@ _TEXTS = ("name", "units", "type", "slope")
 _LONGEST_TTL = 2**63
 _LARGE = 2**63
 
+_plain = msgspec.json.Decoder(PlainReport)
 _decode = msgspec.json.Decoder().decode
+
+
+def report_in(body: bytes) -> Report:
+    """Raises RefusedError (400), and ReportInvalidError for what the fields have against them."""
+    try:
+        plain = _plain.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return check(draft_in(body))
+    report = report_of(plain) if _is_certain(plain.value) else None
+    return report or check(draft_in(body))
 
 
 def draft_in(body: bytes) -> Draft:
@@ -63,7 +75,10 @@ def _is_usual(fields: Any) -> bool:
     is neither a zero, which may have had a sign, nor a number that may be too large."""
     if type(fields) is not dict or fields.keys() != _FIELDS or None in fields.values():
         return False
-    value = fields["value"]
+    return _is_certain(fields["value"])
+
+
+def _is_certain(value: object) -> bool:
     return type(value) is not int or (value != 0 and -_LARGE < value < _LARGE)
 
 
