@@ -157,10 +157,14 @@ class ConnectorRuntime:
         self._running[record.id] = (client, task)
 
     async def _stop(self, client_ids: Sequence[UUID]) -> None:
-        stopped = [running[1] for id in client_ids if (running := self._running.pop(id, None)) is not None]
+        """Returns when they are at an end, also those that somebody else is stopping already."""
+        stopped = [self._running[id][1] for id in client_ids if id in self._running]
         for task in stopped:
-            task.cancel()
+            if not task.cancelling():
+                task.cancel()
         await asyncio.gather(*stopped, return_exceptions=True)
+        for id in client_ids:
+            self._running.pop(id, None)
 
     def _connection(self, client_id: UUID) -> Connection | None:
         running = self._running.get(client_id)
