@@ -55,6 +55,7 @@ class Outcome(NamedTuple):
     offset: int = 0
     events: Sequence[Event] = ()
     refusal: Exception | None = None
+    state: State | None = None
 
 
 class BatchStates:
@@ -139,8 +140,8 @@ class BatchStates:
         if not changes:
             return Outcome(waiting, None, 0, offset)
         first = changes[0].ref.id
-        version = after[0][1].version if after and after[0][0] is first else before[0].version
-        return Outcome(waiting, first, version, offset, tuple([event for _, _, event, _ in new]))
+        _, state, version, _ = after[0][1] if after and after[0][0] is first else before[0]
+        return Outcome(waiting, first, version, offset, tuple([event for _, _, event, _ in new]), state=state)
 
     def _loaded(self, decider: Decider[Any], aggregate_id: UUID) -> Loaded | None:
         """None when it must be loaded first. An aggregate of another kind is none of this kind: who only looks finds

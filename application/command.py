@@ -48,6 +48,7 @@ class Receipt(NamedTuple):
 
     `position` is that of the command's last event; `first` that of its first. A command that recorded nothing
     has `first` 0, and `position` is where its batch ended, so that a read that waits for it sees what it saw.
+    `state` is what `aggregate_id`, the first of what was changed or looked at, is after the command.
     """
 
     aggregate_id: UUID | None
@@ -55,3 +56,4 @@ class Receipt(NamedTuple):
     position: int
     first: int = 0
     events: Sequence[Event] = ()
+    state: State | None = None

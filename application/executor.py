@@ -272,16 +272,16 @@ class CommandExecutor:
 
 
 def _tell(outcomes: Sequence[Outcome], first: int, head: int) -> None:
-    for waiting, aggregate_id, version, offset, events, refusal in outcomes:
+    for waiting, aggregate_id, version, offset, events, refusal, state in outcomes:
         if waiting.answer.done():
             continue
         if refusal is not None:
             waiting.answer.set_exception(refusal)
         elif events:
             start = first + offset
-            waiting.answer.set_result(Receipt(aggregate_id, version, start + len(events) - 1, start, events))
+            waiting.answer.set_result(Receipt(aggregate_id, version, start + len(events) - 1, start, events, state))
         else:
-            waiting.answer.set_result(Receipt(aggregate_id, version, head))
+            waiting.answer.set_result(Receipt(aggregate_id, version, head, state=state))
 
 
 def _fail(batch: Iterable[Waiting], error: Exception) -> None:

@@ -10,12 +10,14 @@ from domain.devices import actor, command, device, external_id, link, reading, r
 from domain.event import Event
 from domain.identity import logins, registry, user
 from domain.metrics import reports
+from domain.streams import consumer, group, partition, submission, topic
 
 MODULES: tuple[ModuleType, ...] = (
     *(user, registry, logins),
     *(device, sensor, actor, external_id, readings, reading, command, link, state_message),
     reports,
     *(place, publication, instance, client, thing, properties, action, push),
+    *(topic, partition, submission, consumer, group),
 )
 
 

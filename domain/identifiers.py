@@ -129,6 +129,34 @@ def push_id(client_id: UUID, timestamp: str, signature: str) -> UUID:
     return uuid5(client_id, _joined("push", timestamp, signature))
 
 
+@lru_cache(maxsize=65_536)  # looked for with every message
+def partition_id(topic: str, partition: int) -> UUID:
+    """The stream of one partition of a topic."""
+    return uuid5(TIDEMARK, f"partition/{partition}/{topic}")
+
+
+def topic_id(topic: str) -> UUID:
+    """What was decided about a topic, beside its messages."""
+    return uuid5(TIDEMARK, f"topic/{topic}")
+
+
+@lru_cache(maxsize=16_384)  # looked for with every poll
+def consumer_stream_id(consumer_id: str) -> UUID:
+    """Where a consumer is recorded, which chooses its own id."""
+    return uuid5(TIDEMARK, f"consumer/{consumer_id}")
+
+
+@lru_cache(maxsize=16_384)
+def group_id(group: str) -> UUID:
+    """The stream of a group of consumers."""
+    return uuid5(TIDEMARK, f"group/{group}")
+
+
+def submission_id(actor: str, topic: str, key: str) -> UUID:
+    """A request to produce that has a key: of one and the same actor, in one topic."""
+    return uuid5(TIDEMARK, _joined("submission", actor, topic, key))
+
+
 def _joined(*parts: str) -> str:
     """No two lists of texts are joined to one, whatever they hold."""
     return "/".join(f"{len(part)}:{part}" for part in parts)

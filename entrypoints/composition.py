@@ -34,7 +34,7 @@ from adapters.security.tokens import Tokens
 from adapters.websocket.links import Links
 from adapters.websocket.reconciling import LinkReconciler
 from adapters.websocket.record import LinkRecord
-from application import connectors, devices, identity
+from application import connectors, devices, identity, streams
 from application.connectors.types import ConnectorTypes
 from application.devices.ask import Asker
 from application.devices.dispatch import Dispatcher
@@ -59,7 +59,9 @@ from entrypoints.operations.readiness import (
     relay_keeps_up,
     takes_requests,
 )
+from entrypoints.running import running_beside
 from entrypoints.settings import Settings
+from entrypoints.streaming import Streaming, streaming
 from projections.database import Database
 from projections.devices.connections import ConnectedDevices, ConnectionQueries
 from projections.devices.directory import Directory
@@ -78,6 +80,7 @@ HANDLERS = {
     **devices.HANDLERS,
     **reports.handlers(DEVICE, registered),
     **connectors.handlers(ThingsAsDevices()),
+    **streams.HANDLERS,
 }
 
 GATEWAY_SIGN = "gateway connected"
@@ -107,6 +110,7 @@ class Api:
     lines: "Lines"
     connector_types: ConnectorTypes
     connector_line: NatsWorkerLine
+    streams: Streaming
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,7 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
             lines=lines,
             connector_types=connector_types(settings, database, outgoing),
             connector_line=NatsWorkerLine(nats),
+            streams=await stack.enter_async_context(streaming(settings, executor, database)),
         )
 
 
@@ -191,7 +196,7 @@ async def _lines(
         stack.push_async_callback(asker.close)
         pending = await stack.enter_async_context(Pending(stopping, max(0.0, settings.drain_timeout - 2.0)).running())
         await stack.enter_async_context(
-            _background(
+            running_beside(
                 {
                     "questions to devices": HolderRpc(nats, links, links.holder).run,
                     "totals": totals.run,
@@ -201,18 +206,6 @@ async def _lines(
             )
         )
         yield Lines(links, record, line, asker, totals, connections, pending)
-
-
-@asynccontextmanager
-async def _background(runs: Mapping[str, Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
-    """Meanwhile they run."""
-    tasks = [asyncio.ensure_future(run()) for run in runs.values()]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

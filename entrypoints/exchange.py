@@ -14,6 +14,7 @@ T = TypeVar("T")
 LARGEST_BODY = 1024 * 1024
 WATCH_SECONDS = 0.05
 JSON = b"application/json"
+NO_CONTENT = 204
 
 Header = tuple[bytes, bytes]
 
@@ -119,7 +120,9 @@ class Exchange:
                 leaving.cancel()
 
     async def answer(self, answer: Answer) -> None:
-        headers = [(b"content-length", str(len(answer.body)).encode()), *answer.headers]
+        headers = list(answer.headers)
+        if answer.status != NO_CONTENT:  # which has no length (RFC 9110, 8.6)
+            headers.append((b"content-length", str(len(answer.body)).encode()))
         if answer.type:
             headers.append((b"content-type", answer.type))
         await self.begin(answer.status, headers)

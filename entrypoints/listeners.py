@@ -27,13 +27,23 @@ from entrypoints.mounts import BesideAnother, ByPath
 from entrypoints.operations import pages
 from entrypoints.operations.front import Front
 from entrypoints.operations.pages import App
-from entrypoints.sockets import API, CONNECTOR, LISTENERS, METRICS, WORKER
+from entrypoints.operations.readiness import NotReadyError, database_is_reachable
+from entrypoints.sockets import API, CONNECTOR, CONSUMER, DISCOVERY, LISTENERS, METRICS, PRODUCER, WORKER
+from entrypoints.streams import routes as stream_routes
+from entrypoints.streams.application import PREFIX as STREAMS_PREFIX
+from entrypoints.streams.application import StreamsContract
+from entrypoints.streams.door import Door as StreamsDoor
+from entrypoints.streams.door import Ports
 from projections.connectors.connector_queries import ConnectorQueries
 from projections.connectors.thing_queries import ThingQueries
 from projections.devices.commands import CommandQueries
 from projections.devices.messages import MessageQueries
 from projections.metrics.current import CurrentMetricQueries
 from projections.metrics.history_queries import MetricHistoryQueries
+from projections.positions import log_head
+from projections.streams.groups import GroupQueries
+from projections.streams.places import PlaceQueries
+from projections.streams.topics import TopicQueries
 
 
 def api_apps(api: Api) -> Mapping[str, App]:
@@ -62,7 +72,7 @@ def contract_apps(api: Api) -> Mapping[str, App]:
     logins = Logins(api.executor, api.passwords, api.tokens, api.settings.login_failures_per_minute)
     connector = _connector(api, bearers)
     metrics = _metrics(api, locked_out, logins)
-    door = Door(
+    lambda_door = Door(
         executor=api.executor,
         passwords=api.passwords,
         tokens=api.tokens,
@@ -89,10 +99,18 @@ def contract_apps(api: Api) -> Mapping[str, App]:
             connector,
             CONNECTOR_PREFIX,
             connector_routes.is_own,
-            ByPath(_connectors(api, bearers), connectors.is_own, cast("App", lambda_iot(door))),
+            ByPath(_connectors(api, bearers), connectors.is_own, cast("App", lambda_iot(lambda_door))),
         ),
     )
-    return {API.name: main, CONNECTOR.name: connector, METRICS.name: metrics}
+    streams = _streams(api, bearers)
+    return {
+        API.name: BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main),
+        CONNECTOR.name: connector,
+        METRICS.name: metrics,
+        DISCOVERY.name: StreamsContract(streams, stream_routes.DISCOVERY),
+        PRODUCER.name: StreamsContract(streams, stream_routes.PRODUCER),
+        CONSUMER.name: StreamsContract(streams, stream_routes.CONSUMER),
+    }
 
 
 def _connector(api: Api, bearers: Bearers) -> CloudConnector:
@@ -132,6 +150,37 @@ def _connectors(api: Api, bearers: Bearers) -> ConnectorsContract:
             callback_tokens=CallbackTokens(api.settings.seal_key),
             public_url=api.settings.public_url,
         )
+    )
+
+
+def _streams(api: Api, bearers: Bearers) -> StreamsDoor:
+    settings, streams = api.settings, api.streams
+    reachable = database_is_reachable(api.database)
+
+    async def is_ready() -> bool:
+        try:
+            await reachable()
+        except NotReadyError:
+            return False
+        return not api.stopping.is_set()
+
+    return StreamsDoor(
+        executor=api.executor,
+        poller=streams.poller,
+        messages=streams.messages,
+        arrivals=streams.arrivals,
+        sessions=streams.sessions,
+        topics=TopicQueries(api.database),
+        groups=GroupQueries(api.database),
+        places=PlaceQueries(api.database),
+        positions=api.positions,
+        bearers=bearers,
+        auth=settings.streams_auth,
+        head=lambda: log_head(api.database),
+        is_ready=is_ready,
+        ports=Ports(settings.http_port, settings.discovery_port, settings.producer_port, settings.consumer_port),
+        largest=settings.max_message_size,
+        stopping=api.stopping,
     )
 
 

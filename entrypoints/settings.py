@@ -169,6 +169,17 @@ class Settings:
         "token",
         "whether reading metrics needs a token: `token` or `open` (as under `up`); reporting always does",
     )
+    streams_auth: Literal["open", "token"] = _setting(
+        one_of("open", "token"),
+        "token",
+        "whether producing and consuming need a token: `token` or `open` (as under `up` on loopback); the topics"
+        " `$events.…` always need one with the scope `audit.read`",
+    )
+    consumer_read_timeout_ms: int = _setting(
+        number, "120000", "streams: milliseconds after which a consumer that was not heard of has to register again"
+    )
+    max_message_size: int = _setting(size, "1048576", "streams: bytes that one request to produce may have")
+    max_poll_size: int = _setting(size, "2097152", "streams: bytes of messages that one poll brings, about")
     command_timeout_s: float = _setting(
         seconds_up_to(300), "8", "how many seconds a device may take to answer a command or a query"
     )

@@ -26,13 +26,16 @@ class Listener(NamedTuple):
 API = Listener("api", "http_port", 8080, "the main API")
 CONNECTOR = Listener("connector", "connector_port", 9090, "the cloud connector")
 METRICS = Listener("metrics", "metrics_port", 3000, "metric reporting")
+DISCOVERY = Listener("discovery", "discovery_port", 9250, "the streams' discovery")
+PRODUCER = Listener("producer", "producer_port", 9251, "the streams' producer")
+CONSUMER = Listener("consumer", "consumer_port", 9252, "the streams' consumer")
 LISTENERS = (
     API,
     CONNECTOR,
     METRICS,
-    Listener("discovery", "discovery_port", 9250, "the streams' discovery"),
-    Listener("producer", "producer_port", 9251, "the streams' producer"),
-    Listener("consumer", "consumer_port", 9252, "the streams' consumer"),
+    DISCOVERY,
+    PRODUCER,
+    CONSUMER,
 )
 WORKER = Listener("worker", "worker_port", 0, "the worker's health and metrics")
 

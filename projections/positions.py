@@ -14,6 +14,7 @@ from projections.shared_lookup import SharedLookup
 
 CHANNEL: LiteralString = "projected"
 
+_HEAD = b"SELECT coalesce(max(notification_id), 0) FROM events"
 _POSITIONS = (
     b"SELECT h.head, p.name, p.position FROM (SELECT coalesce(max(notification_id), 0) AS head FROM events) h"
     b" LEFT JOIN projections p ON true"
@@ -144,6 +145,11 @@ _STATUS = b"""
 async def projection_statuses(database: Database) -> Sequence[ProjectionStatus]:
     """All read models with their progress, by name."""
     return [ProjectionStatus._make(row) for row in await database.fetch(_STATUS)]
+
+
+async def log_head(database: Database) -> int:
+    """The position of the newest event, 0 in an empty log."""
+    return int((await database.fetch(_HEAD))[0][0])
 
 
 async def register(connection: AsyncConnection[TupleRow], models: Iterable[Any]) -> dict[str, tuple[int, int]]:

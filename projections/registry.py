@@ -11,6 +11,8 @@ from projections.identity.accounts import AccountDirectory
 from projections.metrics.current import CurrentMetrics
 from projections.metrics.history import MetricHistory
 from projections.readmodel import ReadModel
+from projections.streams.groups import Groups
+from projections.streams.topics import Topics
 
 READ_MODELS: tuple[type[ReadModel], ...] = (
     AccountDirectory,
@@ -23,4 +25,6 @@ READ_MODELS: tuple[type[ReadModel], ...] = (
     MetricHistory,
     Connectors,
     Things,
+    Topics,
+    Groups,
 )

@@ -46,6 +46,9 @@ class _Whole(Envelope, Generic[E]):
     data: E  # type: ignore[misc]  # keyword-only, so that the order of defaults does not matter
 
 
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 class Mapper:
     """Turns events into bytes and back. Knows the catalogue, hence old versions and private fields."""
 
@@ -101,13 +104,14 @@ class Mapper:
     def public(self, topic: str, data: msgspec.Raw) -> tuple[str, bytes]:
         """The event as it may leave the log: the topic of its present version, and its data without the private
         fields. Raises UnknownTopicError, because nobody can tell what is private in an unknown event."""
-        event = self.catalogue.by_topic.get(topic)
-        if event is None or event.private or event.upcast is not Event.upcast:
-            fact = self.catalogue.decode(topic, data)
-            shown = msgspec.to_builtins(fact)
-            public = {name: value for name, value in shown.items() if name not in fact.private}
-            return type(fact).topic, self._encoder.encode(public)
-        return topic, bytes(data)
+        event = self.catalogue.of(topic)
+        if event.upcast is not Event.upcast:
+            present = self.catalogue.decode(topic, data)
+            event, data = type(present), msgspec.Raw(self._encoder.encode(present))
+        if event.private:
+            shown = {name: value for name, value in _fields(data).items() if name not in event.private}
+            return event.topic, self._encoder.encode(shown)
+        return event.topic, bytes(data)
 
     def public_data(self, topic: str, data: msgspec.Raw) -> bytes:
         """The data alone of `public`."""

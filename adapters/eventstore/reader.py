@@ -70,6 +70,18 @@ class PostgresLogReader:
             )
             return await cursor.fetchall()
 
+    async def streams_after(self, after: int, limit: int) -> list[tuple[int, UUID]]:
+        """Which streams the events after the position belong to: position and stream of each, at most `limit`."""
+        async with self._connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(
+                "SELECT notification_id, originator_id FROM events"
+                " WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
+                (after, limit),
+                prepare=True,
+            )
+            return [(position, stream) for position, stream in await cursor.fetchall()]
+
     async def head(self) -> int:
         """The position of the newest event, 0 in an empty log."""
         return int(await self._value("SELECT coalesce(max(notification_id), 0)::text FROM events"))

@@ -44,6 +44,7 @@ def events(
 async def _show(url: str, start: int | None, limit: int | None, topic: str, *, follow: bool, as_json: bool) -> None:
     from adapters.eventstore.mapper import Mapper
     from adapters.eventstore.reader import PostgresLogReader
+    from adapters.eventstore.shown import shown
     from application.ports import LogUnavailableError
     from domain.catalogue import CATALOGUE
 
@@ -58,7 +59,7 @@ async def _show(url: str, start: int | None, limit: int | None, topic: str, *, f
             for row in rows:
                 position = row.position
                 if row.topic.startswith(topic):
-                    typer.echo(_json(row, mapper) if as_json else _human(row, mapper))
+                    typer.echo(shown(row, mapper).json if as_json else _human(row, mapper))
                     left -= 1
                     if left == 0:
                         return
@@ -72,40 +73,12 @@ async def _show(url: str, start: int | None, limit: int | None, topic: str, *, f
         await reader.close()
 
 
-def _data(row: "LogRow", mapper: "Mapper") -> bytes:
-    from domain.catalogue import UnknownTopicError
-
-    try:
-        return mapper.public_data(row.topic, mapper.stored(row.state).data)
-    except UnknownTopicError:
-        # Nobody can tell what of it is private.
-        return b"null"
-
-
 def _human(row: "LogRow", mapper: "Mapper") -> str:
+    from adapters.eventstore.shown import public_data
+
     stored = mapper.stored(row.state)
-    data = _data(row, mapper).decode()
+    data = public_data(row.topic, stored, mapper).decode()
     shown = data if len(data) <= _SHOWN_DATA else f"{data[: _SHOWN_DATA - 1]}…"
     at = stored.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     actor = stored.actor if len(stored.actor) <= 20 else f"{stored.actor[:19]}…"
     return f"{row.position:>8}  {at}  {actor:<20}  {stored.source:<9}  {row.topic:<36}  {row.aggregate_id}  {shown}"
-
-
-def _json(row: "LogRow", mapper: "Mapper") -> str:
-    import msgspec
-
-    stored = mapper.stored(row.state)
-    shown = {
-        "position": row.position,
-        "id": stored.id,
-        "at": stored.at,
-        "actor": stored.actor,
-        "source": stored.source,
-        "correlation_id": stored.correlation_id,
-        "causation_id": stored.causation_id,
-        "topic": row.topic,
-        "aggregate_id": row.aggregate_id,
-        "version": row.version,
-        "data": msgspec.Raw(_data(row, mapper)),
-    }
-    return msgspec.json.encode(shown).decode()

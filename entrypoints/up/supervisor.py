@@ -149,6 +149,8 @@ class Supervisor:
             "TIDEMARK_REGISTRATION": given.get("TIDEMARK_REGISTRATION") or "open",
             "TIDEMARK_CONNECTOR_AUTH": given.get("TIDEMARK_CONNECTOR_AUTH")
             or ("open" if is_loopback(self._plan.host) else "token"),
+            "TIDEMARK_STREAMS_AUTH": given.get("TIDEMARK_STREAMS_AUTH")
+            or ("open" if is_loopback(self._plan.host) else "token"),
             "TIDEMARK_METRICS_READ_AUTH": given.get("TIDEMARK_METRICS_READ_AUTH") or "open",
             "TIDEMARK_HOST": self._plan.host,
             "TIDEMARK_DATABASE_URL": postgres.url,

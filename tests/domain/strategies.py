@@ -31,6 +31,8 @@ _OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     datetime | None: st.none() | instants,
     Any | UnsetType: json_values,
     dict[str, Any]: st.dictionaries(st.text(st.characters(codec="utf-8")), json_values, max_size=3),
+    tuple[int, ...]: st.lists(integers, max_size=5).map(tuple),
+    msgspec.Raw: st.lists(json_values, max_size=3).map(lambda values: msgspec.Raw(msgspec.json.encode(values))),
     int | float | str: integers | finite | st.text(st.characters(codec="utf-8")),
 }
 

@@ -39,12 +39,18 @@ from domain.identity import user
 from domain.identity.logins import ACQUAINTANCE, LOGINS_OF_SOURCE, LOGINS_OF_USER
 from domain.identity.registry import REGISTRY
 from domain.identity.user import USER
+from domain.streams.consumer import CONSUMER
+from domain.streams.group import GROUP
+from domain.streams.partition import PARTITION
+from domain.streams.submission import SUBMISSION
+from domain.streams.topic import TOPIC
 from tests.domain.strategies import events, instants, of
 
 DECIDERS: tuple[Decider[Any], ...] = (
     *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE),
     *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
     *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION, PUSH),
+    *(TOPIC, PARTITION, SUBMISSION, CONSUMER, GROUP),
 )
 MAPPER = Mapper(CATALOGUE)
 

@@ -1,0 +1,1 @@
+"""What streams need of PostgreSQL beside the log and the read models."""

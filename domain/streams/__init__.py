@@ -1,0 +1,1 @@
+"""Topics, their partitions, and the groups that read them (contract streams)."""

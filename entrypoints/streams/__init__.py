@@ -1,0 +1,1 @@
+"""Streams over HTTP: discovery, producer and consumer (contract streams)."""

@@ -1,0 +1,97 @@
+"""What the routes of this contract need, and who is asking."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Literal
+
+from adapters.security.tokens import InvalidTokenError
+from application.executor import CommandExecutor
+from application.ports import LogUnavailableError
+from application.streams.messages import Arrivals, MessageLog
+from application.streams.polling import Poller
+from application.streams.sessions import Sessions
+from domain.event import Origin
+from domain.streams.consumer import ANYBODY
+from domain.streams.placement import RANGES
+from domain.streams.topic import is_log
+from entrypoints.bearers import Bearers, NoTokenError
+from entrypoints.correlation import correlation_id
+from entrypoints.streams.errors import ForbiddenError
+from entrypoints.streams.exchange import StreamsExchange
+from entrypoints.streams.room import Room
+from projections.positions import Positions
+from projections.streams.groups import GroupQueries
+from projections.streams.places import PlaceQueries
+from projections.streams.topics import TopicQueries
+
+READ_LOG = "audit.read"
+TAKEN_IN = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the listeners of this contract are."""
+
+    main: int
+    discovery: int
+    producer: int
+    consumer: int
+
+
+@dataclass(frozen=True)
+class Door:
+    """Everything behind this contract's routes. `head` is the end of the log now, `is_ready` whether it can be reached;
+    `largest` is how many bytes one request may have."""
+
+    executor: CommandExecutor
+    poller: Poller
+    messages: MessageLog
+    arrivals: Arrivals
+    sessions: Sessions
+    topics: TopicQueries
+    groups: GroupQueries
+    places: PlaceQueries
+    positions: Positions
+    bearers: Bearers
+    auth: Literal["open", "token"]
+    head: Callable[[], Awaitable[int]]
+    is_ready: Callable[[], Awaitable[bool]]
+    ports: Ports
+    largest: int
+    stopping: asyncio.Event
+    room: Room = field(default_factory=lambda: Room(TAKEN_IN))
+    # The first message without a key goes to the second partition, and so on in turns, whatever its topic.
+    _turns: "count[int]" = field(default_factory=lambda: count(1))
+
+    def next_partition(self) -> int:
+        return next(self._turns) % RANGES
+
+
+async def let_in(door: Door, exchange: StreamsExchange) -> None:
+    """Raises NoTokenError, InvalidTokenError, or LogUnavailableError when nobody knows whose account is disabled. Where
+    the door is open, whoever shows a good token is on record."""
+    authorization = exchange.header(b"authorization")
+    if door.auth == "open" and authorization is None:
+        return
+    try:
+        exchange.claims = await door.bearers.claims(authorization)
+    except (NoTokenError, InvalidTokenError, LogUnavailableError):
+        if door.auth != "open":
+            raise
+
+
+def require_readable(exchange: StreamsExchange, topics: Collection[str]) -> None:
+    """Topics that hold the log need the scope, wherever the door stands. Raises NoTokenError and ForbiddenError."""
+    if any(is_log(name) for name in topics):
+        if exchange.claims is None:
+            raise NoTokenError
+        if READ_LOG not in exchange.claims.scopes:
+            raise ForbiddenError(f"Reading the log needs a token with the scope {READ_LOG}")
+
+
+def origin_of(exchange: StreamsExchange) -> Origin:
+    """Who asks, over HTTP, in which conversation."""
+    actor = f"user:{exchange.claims.user_id}" if exchange.claims else ANYBODY
+    return Origin(actor=actor, source="http", correlation_id=correlation_id())

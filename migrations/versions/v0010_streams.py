@@ -1,0 +1,53 @@
+"""Topics and groups, and when each consumer was last heard of."""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE TABLE stream_partitions (
+            name text NOT NULL,
+            partition smallint NOT NULL,
+            messages bigint NOT NULL,
+            entries bigint NOT NULL,
+            bytes bigint NOT NULL,
+            first_offset bigint NOT NULL,
+            first_entries bigint NOT NULL,
+            first_at timestamptz NOT NULL,
+            last_at timestamptz NOT NULL,
+            rate double precision NOT NULL,
+            PRIMARY KEY (name, partition)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE stream_days (
+            name text NOT NULL,
+            day date NOT NULL,
+            partition smallint NOT NULL,
+            messages bigint NOT NULL,
+            bytes bigint NOT NULL,
+            first_offset bigint NOT NULL,
+            first_entries bigint NOT NULL,
+            PRIMARY KEY (name, day, partition)
+        )
+        """
+    )
+    op.execute(
+        "CREATE TABLE stream_retention (name text PRIMARY KEY, max_age_days bigint, max_bytes bigint,"
+        " disposal text NOT NULL)"
+    )
+    op.execute("CREATE TABLE stream_groups (id uuid PRIMARY KEY, name text NOT NULL, state bytea NOT NULL)")
+    # No read model: it says who is there, not what happened. Ids are texts of any kind, hence bytes.
+    op.execute("CREATE TABLE stream_sessions (consumer_id bytea PRIMARY KEY, seen_at timestamptz NOT NULL)")
+    op.execute("CREATE INDEX stream_sessions_by_time ON stream_sessions (seen_at)")
+
+
+def downgrade() -> None:
+    for table in ("stream_sessions", "stream_groups", "stream_retention", "stream_days", "stream_partitions"):
+        op.execute(f"DROP TABLE {table}")

@@ -1,0 +1,266 @@
+"""Topics and their partitions: how much there is, since when, how fast it comes, and what lies on which day."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import date, datetime
+from math import exp
+from typing import ClassVar, NamedTuple
+
+import sqlalchemy as sa
+
+from domain.event import Recorded
+from domain.streams.partition import MessagesProduced
+from domain.streams.topic import DayClosed, Disposal, Retention, RetentionSet
+from projections.database import METADATA, Database
+from projections.readmodel import Target
+
+STREAM_PARTITIONS = sa.Table(
+    "stream_partitions",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("partition", sa.SmallInteger, primary_key=True),
+    sa.Column("messages", sa.BigInteger, nullable=False),
+    sa.Column("entries", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("first_offset", sa.BigInteger, nullable=False),
+    sa.Column("first_entries", sa.BigInteger, nullable=False),
+    sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("rate", sa.Double, nullable=False),
+)
+
+STREAM_DAYS = sa.Table(
+    "stream_days",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("partition", sa.SmallInteger, primary_key=True),
+    sa.Column("messages", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("first_offset", sa.BigInteger, nullable=False),
+    sa.Column("first_entries", sa.BigInteger, nullable=False),
+)
+
+STREAM_RETENTION = sa.Table(
+    "stream_retention",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("max_age_days", sa.BigInteger),
+    sa.Column("max_bytes", sa.BigInteger),
+    sa.Column("disposal", sa.Text, nullable=False),
+)
+
+# The rate is that of about the last minute.
+RATE_SECONDS = 60.0
+
+PartitionKey = tuple[str, int]
+DayKey = tuple[str, date, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRow:
+    """`messages` and `entries` are the end of the partition, `first_…` where it begins; `bytes` is what is kept between
+    the two. `rate` is messages a second when the last one came."""
+
+    name: str
+    partition: int
+    messages: int
+    entries: int
+    bytes: int
+    first_offset: int
+    first_entries: int
+    first_at: datetime
+    last_at: datetime
+    rate: float
+
+    def rate_at(self, now: datetime) -> float:
+        """As if it had faded since the last message."""
+        return self.rate * exp(-max(0.0, (now - self.last_at).total_seconds()) / RATE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """What came to a partition on one day (UTC), and where it begins there."""
+
+    name: str
+    day: date
+    partition: int
+    messages: int
+    bytes: int
+    first_offset: int
+    first_entries: int
+
+
+class Topics:
+    """The read model `topics`."""
+
+    name: ClassVar[str] = "topics"
+    version: ClassVar[int] = 1
+    tables: ClassVar[Sequence[sa.Table]] = (STREAM_PARTITIONS, STREAM_DAYS, STREAM_RETENTION)
+
+    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        waiting: list[_Produced] = []
+        for one in batch:
+            if isinstance(one.event, MessagesProduced):
+                waiting.append(_Produced(one.event, one.envelope.at))
+            elif isinstance(one.event, RetentionSet):
+                await _set_retention(one.event.name, one.event.retention, to)
+            elif isinstance(one.event, DayClosed):
+                await _add(waiting, to)  # they may be of that day
+                waiting = []
+                await _close(one.event, to)
+        await _add(waiting, to)
+
+
+class _Produced(NamedTuple):
+    event: MessagesProduced
+    at: datetime
+
+    @property
+    def partition(self) -> PartitionKey:
+        return (self.event.name, self.event.partition)
+
+    @property
+    def day(self) -> DayKey:
+        return (self.event.name, self.at.date(), self.event.partition)
+
+
+async def _add(produced: Sequence[_Produced], to: Target) -> None:
+    if not produced:
+        return
+    partitions = await _partitions(produced, to)
+    days = await _days(produced, to)
+    for one in produced:
+        event, size = one.event, len(bytes(one.event.values))
+        partitions[one.partition] = _grown(partitions.get(one.partition), event, one.at, size)
+        before = days.get(one.day) or DayRow(*one.day, 0, 0, event.offset, event.entry - 1)
+        days[one.day] = replace(before, messages=before.messages + event.count, bytes=before.bytes + size)
+    await _put(STREAM_PARTITIONS, [astuple(row) for row in partitions.values()], to)
+    await _put(STREAM_DAYS, [astuple(row) for row in days.values()], to)
+
+
+def _grown(row: PartitionRow | None, event: MessagesProduced, at: datetime, size: int) -> PartitionRow:
+    come = event.count / RATE_SECONDS
+    if row is None:
+        first = (event.offset, event.entry - 1, at)
+        return PartitionRow(
+            event.name, event.partition, event.offset + event.count, event.entry, size, *first, at, come
+        )
+    return replace(
+        row,
+        messages=event.offset + event.count,
+        entries=event.entry,
+        bytes=row.bytes + size,
+        last_at=max(at, row.last_at),
+        rate=row.rate_at(at) + come,
+    )
+
+
+async def _partitions(produced: Iterable[_Produced], to: Target) -> dict[PartitionKey, PartitionRow]:
+    keys = {one.partition for one in produced}
+    query = f"""
+        SELECT t.* FROM unnest(%b::text[], %b::smallint[]) k(name, partition)
+        JOIN {to.name(STREAM_PARTITIONS)} t USING (name, partition)
+    """
+    cursor = to.connection.cursor(binary=True)
+    await cursor.execute(query.encode(), [list(column) for column in zip(*keys, strict=True)], prepare=True)
+    rows = [PartitionRow(*row) for row in await cursor.fetchall()]
+    return {(row.name, row.partition): row for row in rows}
+
+
+async def _days(produced: Iterable[_Produced], to: Target) -> dict[DayKey, DayRow]:
+    keys = {one.day for one in produced}
+    query = f"""
+        SELECT t.* FROM unnest(%b::text[], %b::date[], %b::smallint[]) k(name, day, partition)
+        JOIN {to.name(STREAM_DAYS)} t USING (name, day, partition)
+    """
+    cursor = to.connection.cursor(binary=True)
+    await cursor.execute(query.encode(), [list(column) for column in zip(*keys, strict=True)], prepare=True)
+    rows = [DayRow(*row) for row in await cursor.fetchall()]
+    return {(row.name, row.day, row.partition): row for row in rows}
+
+
+async def _put(table: sa.Table, rows: Sequence[tuple[object, ...]], to: Target) -> None:
+    keys = [column.name for column in table.primary_key]
+    others = [column.name for column in table.columns if not column.primary_key]
+    types = {"TEXT": "text", "SMALLINT": "smallint", "BIGINT": "bigint", "DATE": "date", "DATETIME": "timestamptz"}
+    arrays = ", ".join(f"%b::{types.get(str(column.type), 'double precision')}[]" for column in table.columns)
+    query = f"""
+        INSERT INTO {to.name(table)} SELECT * FROM unnest({arrays})
+        ON CONFLICT ({", ".join(keys)}) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in others)}
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    await to.connection.execute(query.encode(), columns, prepare=True)
+
+
+async def _set_retention(name: str, retention: Retention, to: Target) -> None:
+    query = f"""
+        INSERT INTO {to.name(STREAM_RETENTION)} VALUES (%s, %s, %s, %s) ON CONFLICT (name) DO UPDATE
+        SET max_age_days = excluded.max_age_days, max_bytes = excluded.max_bytes, disposal = excluded.disposal
+    """
+    values = (name, retention.max_age_days, retention.max_bytes, retention.disposal)
+    await to.connection.execute(query.encode(), values)
+
+
+async def _close(event: DayClosed, to: Target) -> None:
+    """What lay on the days up to this one is not kept any more."""
+    query = f"""
+        WITH gone AS (
+            DELETE FROM {to.name(STREAM_DAYS)} WHERE name = %s AND day <= %s RETURNING partition, bytes
+        ), sizes AS (SELECT partition, sum(bytes) AS bytes FROM gone GROUP BY partition),
+        firsts AS (SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[]) f(partition, first, entries))
+        UPDATE {to.name(STREAM_PARTITIONS)} p SET
+            bytes = p.bytes - coalesce((SELECT s.bytes FROM sizes s WHERE s.partition = p.partition), 0),
+            first_offset = f.first, first_entries = f.entries,
+            first_at = greatest(p.first_at, (%s::date + 1)::timestamp AT TIME ZONE 'UTC')
+        FROM firsts f WHERE p.name = %s AND p.partition = f.partition
+    """
+    firsts = (
+        list(range(len(event.first))),
+        [one.offset for one in event.first],
+        [one.entries for one in event.first],
+    )
+    await to.connection.execute(query.encode(), (event.name, event.day, *firsts, event.day, event.name))
+
+
+_PARTITIONS = b"SELECT * FROM stream_partitions WHERE name = ANY(%(names)b) ORDER BY name, partition"
+_NAMES = b"""
+    SELECT DISTINCT name FROM stream_partitions WHERE name > %(after)b ORDER BY name LIMIT %(limit)b
+"""
+_RETENTION = b"SELECT max_age_days, max_bytes, disposal FROM stream_retention WHERE name = %s"
+_RETAINED = b"SELECT name, max_age_days, max_bytes, disposal FROM stream_retention ORDER BY name"
+_DAYS = b"SELECT * FROM stream_days WHERE name = %s ORDER BY day, partition"
+
+
+class RetainedTopic(NamedTuple):
+    name: str
+    retention: Retention
+
+
+class TopicQueries:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_names(self, after: str, limit: int) -> Sequence[str]:
+        """In their order, from behind `after`."""
+        return [name for (name,) in await self._database.fetch(_NAMES, {"after": after, "limit": limit})]
+
+    async def list_partitions(self, names: Sequence[str]) -> Sequence[PartitionRow]:
+        """Of all these topics; a partition to which nothing came is not there."""
+        return [PartitionRow(*row) for row in await self._database.fetch(_PARTITIONS, {"names": list(names)})]
+
+    async def retention(self, name: str) -> Retention:
+        rows = await self._database.fetch(_RETENTION, (name,))
+        return _retention(*rows[0]) if rows else Retention()
+
+    async def list_retained(self) -> Sequence[RetainedTopic]:
+        """The topics whose retention was ever set."""
+        rows = await self._database.fetch(_RETAINED)
+        return [RetainedTopic(name, _retention(*limits)) for name, *limits in rows]
+
+    async def list_days(self, name: str) -> Sequence[DayRow]:
+        return [DayRow(*row) for row in await self._database.fetch(_DAYS, (name,))]
+
+
+def _retention(max_age_days: int | None, max_bytes: int | None, disposal: Disposal) -> Retention:
+    return Retention(max_age_days=max_age_days, max_bytes=max_bytes, disposal=disposal)
