@@ -1,0 +1,1 @@
+"""Streams over HTTP, case by case (contract streams 9)."""
