@@ -101,12 +101,13 @@ class LogReader(Protocol):
     """Follows the log in position order. Every call may raise LogUnavailableError."""
 
     async def read(self, after: int, limit: int) -> Sequence[Recorded]:
-        """The events after the position, at most `limit`. Positions have no gaps."""
+        """The events after the position, at most `limit`, and fewer when they are large. Positions have no gaps."""
 
     async def head(self) -> int: ...
 
     async def wait(self, timeout: float) -> None:
-        """Returns when the log has grown since the last call, at the latest after `timeout` seconds."""
+        """Returns when the log has grown since the last call, at the latest after `timeout` seconds; at once when the
+        last read left something for the next."""
 
 
 class BehindError(Exception):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from adapters.eventstore.checkpoint import Checkpoint
 from adapters.eventstore.lease import Lease, LeaseLostError
 from adapters.eventstore.log import PostgresEventLog
 from adapters.eventstore.mapper import Mapper
@@ -25,6 +26,7 @@ from adapters.nats.connector_line import NatsWorkerLine
 from adapters.nats.device_line import MQTT, HolderRpc, NatsDeviceLine
 from adapters.nats.device_rpc import DeviceRpc, NatsDevicePublisher
 from adapters.nats.live import NatsLiveEvents
+from adapters.nats.message_relay import MessageRelay
 from adapters.nats.relay import EventRelay
 from adapters.nats.stream import StreamLimits
 from adapters.nats.totals import FleetTotals
@@ -240,6 +242,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
             settings=settings,
             tasks={
                 "relay": relay.run,
+                "relay of messages": _message_relay(settings, nats).run,
                 "requests for devices": lambda: _take_while_connected(gateway, rpc),
                 "questions to devices": lambda: _take_while_connected(gateway, questions),
                 "totals": FleetTotals(nats, gateway.totals).run,
@@ -295,6 +298,17 @@ def _relay(settings: Settings, nats: NatsConnection, metrics: Metrics) -> EventR
         Lease(settings.database_url, "relay"),
         StreamLimits(max_age_seconds=settings.nats_max_age, max_bytes=settings.nats_max_bytes),
         metrics.relay,
+    )
+
+
+def _message_relay(settings: Settings, nats: NatsConnection) -> MessageRelay:
+    url = settings.database_url
+    return MessageRelay(
+        nats,
+        PostgresLogReader(url, Mapper(CATALOGUE)),
+        Checkpoint(url, "relay of messages"),
+        Lease(url, "relay of messages"),
+        StreamLimits(max_age_seconds=settings.nats_max_age, max_bytes=settings.nats_max_bytes),
     )
 
 

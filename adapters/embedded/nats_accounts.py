@@ -8,24 +8,31 @@ from collections.abc import Mapping
 DEVICES, EVENTS = "DEVICES", "TIDEMARK"
 OURS, ANYBODY, DEVICE = "tidemark", "anybody", "device"
 # Whoever gives no password may follow the events and ask for one again, and no more.
+_STREAMS = ("EVENTS", "STREAMS")
 _FOLLOWING = (
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
     "$JS.API.STREAM.LIST",
-    "$JS.API.STREAM.INFO.EVENTS",
-    "$JS.API.STREAM.MSG.GET.EVENTS",
-    "$JS.API.DIRECT.GET.EVENTS",
-    "$JS.API.DIRECT.GET.EVENTS.>",
-    "$JS.API.CONSUMER.NAMES.EVENTS",
-    "$JS.API.CONSUMER.LIST.EVENTS",
-    "$JS.API.CONSUMER.INFO.EVENTS.*",
-    "$JS.API.CONSUMER.CREATE.EVENTS",
-    "$JS.API.CONSUMER.CREATE.EVENTS.>",
-    "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.*",
-    "$JS.API.CONSUMER.DELETE.EVENTS.*",
-    "$JS.API.CONSUMER.MSG.NEXT.EVENTS.*",
-    "$JS.ACK.EVENTS.>",
-    "$JS.FC.EVENTS.>",
+    *(
+        subject.format(stream)
+        for stream in _STREAMS
+        for subject in (
+            "$JS.API.STREAM.INFO.{}",
+            "$JS.API.STREAM.MSG.GET.{}",
+            "$JS.API.DIRECT.GET.{}",
+            "$JS.API.DIRECT.GET.{}.>",
+            "$JS.API.CONSUMER.NAMES.{}",
+            "$JS.API.CONSUMER.LIST.{}",
+            "$JS.API.CONSUMER.INFO.{}.*",
+            "$JS.API.CONSUMER.CREATE.{}",
+            "$JS.API.CONSUMER.CREATE.{}.>",
+            "$JS.API.CONSUMER.DURABLE.CREATE.{}.*",
+            "$JS.API.CONSUMER.DELETE.{}.*",
+            "$JS.API.CONSUMER.MSG.NEXT.{}.*",
+            "$JS.ACK.{}.>",
+            "$JS.FC.{}.>",
+        )
+    ),
 )
 # The consumer of our own read models is not anybody's.
 _NOT_FOLLOWING = (
@@ -36,7 +43,7 @@ _NOT_FOLLOWING = (
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.projections",
     "$JS.ACK.EVENTS.projections.>",
 )
-_HEARING = ("tidemark.events.>", "_INBOX.>")
+_HEARING = ("tidemark.events.>", "tidemark.streams.>", "_INBOX.>")
 
 
 def accounts(password: str) -> Mapping[str, object]:

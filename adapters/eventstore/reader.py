@@ -15,6 +15,30 @@ from adapters.eventstore.recorder import EVENTS_TABLE
 from application.ports import LogUnavailableError
 from domain.event import Recorded
 
+# One read takes whole events up to about so many bytes, since a thousand events may be a kilobyte each or a megabyte.
+READ_BYTES = 16 * 1024 * 1024
+
+# The lengths of what lies beside the rows are known without reading it.
+_ROWS: LiteralString = """
+    SELECT notification_id, originator_id, originator_version, topic, state FROM (
+        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
+        FROM (SELECT * FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s) following
+    ) measured WHERE before < %s ORDER BY notification_id
+"""
+
+# So much of the log is looked through at a time for events of one kind.
+SCAN = 20_000
+
+# The last row tells how far the log goes.
+_ROWS_OF: LiteralString = """
+    (SELECT notification_id, originator_id, originator_version, topic, state FROM (
+        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
+        FROM events WHERE notification_id > %s AND notification_id <= %s AND topic = %s
+    ) measured WHERE before < %s ORDER BY notification_id)
+    UNION ALL
+    SELECT least(%s, coalesce(max(notification_id), 0)), NULL, NULL, NULL, NULL FROM events
+"""
+
 
 class LogRow(NamedTuple):
     """An event as it is stored; `state` is the JSON of envelope and data."""
@@ -37,6 +61,7 @@ class PostgresLogReader:
         self._mapper = mapper
         self._reading: AsyncConnection[TupleRow] | None = None
         self._listening: AsyncConnection[TupleRow] | None = None
+        self._was_cut = False
 
     async def __aenter__(self) -> "PostgresLogReader":
         return self
@@ -51,7 +76,7 @@ class PostgresLogReader:
         self._reading = self._listening = None
 
     async def read(self, after: int, limit: int) -> list[Recorded]:
-        """The events after the position, at most `limit`, decoded."""
+        """The events after the position, decoded: at most `limit`, and fewer when they are large."""
         recorded = self._mapper.recorded
         return [recorded(*row) for row in await self._rows(after, limit)]
 
@@ -62,13 +87,23 @@ class PostgresLogReader:
     async def _rows(self, after: int, limit: int) -> list[TupleRow]:
         async with self._connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(
-                "SELECT notification_id, originator_id, originator_version, topic, state FROM events"
-                " WHERE notification_id > %s ORDER BY notification_id LIMIT %s",
-                (after, limit),
-                prepare=True,
-            )
-            return await cursor.fetchall()
+            await cursor.execute(_ROWS, (after, limit, READ_BYTES), prepare=True)
+            rows = await cursor.fetchall()
+        self._was_cut = 0 < len(rows) < limit and sum([len(row[4]) for row in rows]) >= READ_BYTES
+        return rows
+
+    async def read_rows_of(self, topic: str, after: int) -> tuple[list[LogRow], int]:
+        """Those of one kind behind the position, and up to where there are no others: about as much as one read takes,
+        of a part of the log."""
+        async with self._connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(_ROWS_OF, (after, after + SCAN, topic, READ_BYTES, after + SCAN), prepare=True)
+            *rows, (reached, *_) = await cursor.fetchall()
+        self._was_cut = len(rows) > 0 and sum([len(row[4]) for row in rows]) >= READ_BYTES
+        if self._was_cut:
+            return [LogRow._make(row) for row in rows], int(rows[-1][0])
+        self._was_cut = reached == after + SCAN
+        return [LogRow._make(row) for row in rows], int(reached)
 
     async def streams_after(self, after: int, limit: int) -> list[tuple[int, UUID]]:
         """Which streams the events after the position belong to: position and stream of each, at most `limit`."""
@@ -91,8 +126,11 @@ class PostgresLogReader:
         return await self._value("SELECT id::text FROM log_identity")
 
     async def wait(self, timeout: float) -> None:
-        """Returns when something was appended since the last call of `wait`, at the latest after `timeout`
-        seconds. A lost connection counts as a reason to look."""
+        """Returns when something was appended since the last call of `wait`, at the latest after `timeout` seconds;
+        at once when the last read left something for the next. A lost connection counts as a reason to look."""
+        if self._was_cut:
+            self._was_cut = False
+            return
         try:
             if self._listening is None or self._listening.closed:
                 self._listening = await self._connect("tidemark listen")

@@ -29,11 +29,16 @@ _SAFE = "!#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class Message(NamedTuple):
-    """What the relay publishes for one row of the log. `headers` are complete and clean lines, ready to be sent."""
+    """What a relay publishes. `headers` are complete and clean lines, ready to be sent."""
 
     subject: str
     headers: bytes
     data: bytes
+
+    def after(self, sequence: int) -> "Message":
+        """The same, which the stream takes only as the one behind that sequence."""
+        version, rest = self.headers[:10], self.headers[10:]
+        return self._replace(headers=b"%sNats-Expected-Last-Sequence: %d\r\n%s" % (version, sequence, rest))
 
 
 def message(row: LogRow, mapper: Mapper, source: str, largest: int) -> Message:
@@ -49,10 +54,8 @@ def message(row: LogRow, mapper: Mapper, source: str, largest: int) -> Message:
     if len(data) + HEADER_ROOM > largest:
         more += f"ce-dataref: /events/{row.position}\r\n"
         data = b""
-    # The stream takes the message only as its next one, so that its sequence is the log's position.
     headers = (
         "NATS/1.0\r\n"
-        f"Nats-Expected-Last-Sequence: {row.position - 1}\r\n"
         f"Nats-Msg-Id: {row.position}\r\n"
         "content-type: application/json\r\n"
         "ce-specversion: 1.0\r\n"
@@ -68,7 +71,8 @@ def message(row: LogRow, mapper: Mapper, source: str, largest: int) -> Message:
         f"ce-correlationid: {_escaped(stored.correlation_id)}\r\n"
         f"{more}\r\n"
     )
-    return Message(f"{_subject_of(topic)}{aggregate}", headers.encode("ascii"), data)
+    # The stream takes the message only as its next one, so that its sequence is the log's position.
+    return Message(f"{_subject_of(topic)}{aggregate}", headers.encode("ascii"), data).after(row.position - 1)
 
 
 def source_of(identity: str) -> str:

@@ -6,35 +6,26 @@ it looks how far the stream is and goes on from there. Measured on two cores, Po
 docs/adr/0008-nats-is-a-copy.md.
 """
 
-import asyncio
-import logging
-import random
 from time import monotonic
 from typing import Protocol
 
 import msgspec
 from nats.aio.client import Client
-from nats.errors import Error as NatsError
 
-from adapters.eventstore.lease import Lease, LeaseLostError
+from adapters.eventstore.lease import Lease
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import LogRow, PostgresLogReader
 from adapters.nats.connection import NatsConnection
+from adapters.nats.copier import CannotGoOnError, Copier, stop_if_cancelled
 from adapters.nats.messages import Message, message, source_of
 from adapters.nats.publisher import OutOfStepError, Publisher
 from adapters.nats.stream import EventStream, StreamLimits
-from application.ports import LogUnavailableError
 from domain.catalogue import UnknownTopicError
 
 BATCH = 1_000
 
 # How often, when nothing happens, the relay looks whether the stream is still as it left it.
 LOOK_SECONDS = 5.0
-
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
-
-log = logging.getLogger("tidemark.nats")
 
 
 class RelayObserver(Protocol):
@@ -44,7 +35,7 @@ class RelayObserver(Protocol):
         """`events` more are in the stream, which is at `position` now, `lag` behind the log."""
 
 
-class UnreadableEventError(Exception):
+class UnreadableEventError(CannotGoOnError):
     """The log holds an event that this version does not know, so it cannot tell what may be published of it."""
 
 
@@ -67,11 +58,10 @@ class EventRelay:
         self._connection = connection
         self._reader = reader
         self._mapper = mapper
-        self._lease = lease
+        self._copier = Copier(connection, lease)
         self._limits = limits
         self._observer = observer
         self._looked_at = 0.0
-        self.working = False
         self.position = 0
         self.head = 0
 
@@ -84,55 +74,19 @@ class EventRelay:
     def connected(self) -> bool:
         return self._connection.connected
 
+    @property
+    def working(self) -> bool:
+        return self._copier.working
+
     async def run(self) -> None:
-        said = ""
-        while True:
-            try:
-                async with self._lease.held():
-                    self.working = True
-                    log.info("the relay works in this process")
-                    await self._work()
-            except LeaseLostError:
-                pass  # said by the lease; wait for it again
-            except UnreadableEventError as unreadable:
-                # Letting go of the lease lets a newer process continue, which happens in every rolling update.
-                if str(unreadable) != said:
-                    log.error("%s. A newer version of Tidemark must relay it; this one tries on.", unreadable)
-                said = str(unreadable)
-                await asyncio.sleep(LONGEST_PAUSE)
-            finally:
-                self.working = False
-                await self._reader.close()
+        try:
+            await self._copier.run(self._copy, self._look_and_tell)
+        finally:
+            await self._reader.close()
 
-    async def _work(self) -> None:
-        """Copies until the lease is lost, beginning again after every trouble."""
-        pause = FIRST_PAUSE
-        while True:
-            _stop_if_cancelled()
-            started = monotonic()
-            try:
-                await self._copy(await self._client())
-            except OutOfStepError as reason:
-                log.warning("the stream and the relay disagree (%s), looking again", reason)
-            except (NatsError, OSError, TimeoutError) as error:
-                if self._connection.connected:  # else the connection has said so
-                    log.warning("the relay was interrupted (%s: %s), going on", type(error).__name__, error)
-            except LogUnavailableError:
-                pass  # the lease goes with the database, and says so
-            if monotonic() - started > LONGEST_PAUSE:
-                pause = FIRST_PAUSE
-            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, LONGEST_PAUSE)
-
-    async def _client(self) -> Client:
-        """The connection to NATS, waited for while the lag is kept up to date."""
-        while True:
-            try:
-                async with asyncio.timeout(1.0):
-                    return await self._connection.client()
-            except TimeoutError:
-                await self._look_at_head()
-                self._tell(0)
+    async def _look_and_tell(self) -> None:
+        await self._look_at_head()
+        self._tell(0)
 
     async def _copy(self, client: Client) -> None:
         stream = EventStream(client, self._reader, self._mapper, self._limits)
@@ -142,7 +96,7 @@ class EventRelay:
         async with Publisher(client, read) as publisher:
             quiet_since = monotonic()
             while True:
-                _stop_if_cancelled()
+                stop_if_cancelled()
                 if monotonic() - self._looked_at > 1.0:
                     await self._look_at_head()
                 rows = await self._reader.read_rows(read, BATCH)
@@ -192,10 +146,3 @@ class EventRelay:
     def _tell(self, events: int) -> None:
         if self._observer is not None:
             self._observer.relayed(events, self.position, self.lag)
-
-
-def _stop_if_cancelled() -> None:
-    """Both nats-py and psycopg can swallow a cancellation that comes in an unlucky moment; it is obeyed here."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

@@ -57,7 +57,7 @@ class EventStream:
             await self._manager.delete_stream(STREAM)
             await self._manager.add_stream(config)
             return 0
-        if not _limited_alike(info.config, config):
+        if not limited_alike(info.config, config):
             await self._manager.update_stream(info.config.evolve(max_age=config.max_age, max_bytes=config.max_bytes))
         return info.state.last_seq
 
@@ -101,5 +101,5 @@ class EventStream:
         )
 
 
-def _limited_alike(present: StreamConfig, wanted: StreamConfig) -> bool:
+def limited_alike(present: StreamConfig, wanted: StreamConfig) -> bool:
     return (present.max_age or 0, present.max_bytes) == (wanted.max_age or 0, wanted.max_bytes)

@@ -47,7 +47,11 @@ def upgrade() -> None:
     op.execute("CREATE TABLE stream_sessions (consumer_id bytea PRIMARY KEY, seen_at timestamptz NOT NULL)")
     op.execute("CREATE INDEX stream_sessions_by_time ON stream_sessions (seen_at)")
 
+    op.execute("CREATE TABLE checkpoints (name text PRIMARY KEY, position bigint NOT NULL)")
+
 
 def downgrade() -> None:
-    for table in ("stream_sessions", "stream_groups", "stream_retention", "stream_days", "stream_partitions"):
+    for table in ("checkpoints", "stream_sessions", "stream_groups", "stream_retention"):
         op.execute(f"DROP TABLE {table}")
+    op.execute("DROP TABLE stream_days")
+    op.execute("DROP TABLE stream_partitions")

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from time import perf_counter
 
 import pytest
+from msgspec import Raw
 
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.eventstore.log import PostgresEventLog
@@ -15,8 +16,11 @@ from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DeviceDiscovered
 from domain.devices.readings import ReadingsRecorded
+from domain.identifiers import partition_id
+from domain.streams.partition import MessagesProduced
 from tests.application.logs import running
 from tests.facts import NOON, ORIGIN, announcing, device_named, reading, sensor_of
+from tests.projections.history import append
 
 BOILER = device_named("boiler")
 FLOW = sensor_of(BOILER)
@@ -154,3 +158,44 @@ async def test_a_restart_of_the_server_is_survived(own_postgres: EmbeddedPostgre
         async with asyncio.timeout(10):
             await reader.wait(30)
         assert len(await reader.read(0, 10)) == 4
+
+
+def megabytes(count: int) -> list[MessagesProduced]:
+    value = Raw(b'["' + b"x" * 2**20 + b'"]')
+    return [
+        MessagesProduced(name="t", partition=0, entry=number, offset=number - 1, count=1, values=value)
+        for number in range(1, count + 1)
+    ]
+
+
+async def test_large_events_come_in_reads_of_a_bounded_size(database_url: str) -> None:
+    append(database_url, *[(partition_id("t", 0), event) for event in megabytes(20)])
+    async with PostgresLogReader(database_url, Mapper(CATALOGUE)) as reader:
+        await reader.wait(1.0)
+        positions: list[int] = []
+        sizes = []
+        while len(positions) < 20:
+            events = await reader.read(positions[-1] if positions else 0, 1_000)
+            positions += [event.position for event in events]
+            sizes.append(len(events))
+            begun = perf_counter()
+            if len(positions) < 20:
+                await reader.wait(5.0)
+            assert perf_counter() - begun < 2.0, "what is left is there already"
+        assert positions == list(range(1, 21))
+        assert max(sizes) <= 17
+
+
+async def test_events_of_one_kind_are_found_among_all_others(database_url: str) -> None:
+    stream = partition_id("t", 0)
+    append(database_url, (BOILER, DeviceDiscovered(name="a", description="", location="")))
+    append(database_url, *[(stream, event) for event in megabytes(18)])
+    append(database_url, (device_named("pump"), DeviceDiscovered(name="b", description="", location="")))
+    async with PostgresLogReader(database_url, Mapper(CATALOGUE)) as reader:
+        first, reached = await reader.read_rows_of(MessagesProduced.topic, 0)
+        assert 15 <= len(first) <= 17
+        assert reached == first[-1].position
+        rest, end = await reader.read_rows_of(MessagesProduced.topic, reached)
+        assert [row.position for row in [*first, *rest]] == list(range(2, 20))
+        assert end == 20
+        assert await reader.read_rows_of(MessagesProduced.topic, 20) == ([], 20)
