@@ -63,7 +63,7 @@ from entrypoints.operations.readiness import (
 )
 from entrypoints.running import running_beside
 from entrypoints.settings import Settings
-from entrypoints.streaming import Streaming, streaming
+from entrypoints.streaming import Streaming, retain, streaming
 from projections.database import Database
 from projections.devices.connections import ConnectedDevices, ConnectionQueries
 from projections.devices.directory import Directory
@@ -249,6 +249,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "expected devices": lambda: gateway.while_connected(lambda: _expect(gateway, database)),
                 "links of servers that are gone": _reaper(executor, database).run,
                 "connectors": ConnectorWork(settings, executor, database, outgoing, nats, utc_now, positions).run,
+                "retention of topics": lambda: retain(settings, executor, database, positions, utc_now),
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
             },

@@ -180,6 +180,12 @@ class Settings:
     )
     max_message_size: int = _setting(size, "1048576", "streams: bytes that one request to produce may have")
     max_poll_size: int = _setting(size, "2097152", "streams: bytes of messages that one poll brings, about")
+    archive_dir: str | None = _setting(
+        optional(text),
+        "",
+        "streams: the directory for days of topics that are archived; empty: such days are kept (under `up` it is below"
+        " the data directory)",
+    )
     command_timeout_s: float = _setting(
         seconds_up_to(300), "8", "how many seconds a device may take to answer a command or a query"
     )
