@@ -20,6 +20,7 @@ from benchmarks import (
     metrics,
     mqtt_commit,
     rebuild,
+    streams,
     visibility,
 )
 from benchmarks.measure import Bench, Figure
@@ -78,6 +79,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "cloud_connector": cloud_connector,
     "metrics": metrics,
     "connectors": connectors,
+    "streams": streams,
 }
 
 

@@ -29,7 +29,9 @@ class HttpLoad(NamedTuple):
     p99: float
 
 
-async def run(url: str, requests: Sequence[bytes], expected: bytes, seconds: float) -> HttpLoad:
+async def run(
+    url: str, requests: Sequence[bytes], expected: bytes, seconds: float, connections: int = CONNECTIONS
+) -> HttpLoad:
     """Sends the requests in turn for so long; answers that do not begin with `expected` count as refused."""
     program = [sys.executable, "-m", "benchmarks.http_load"]
     process = await asyncio.create_subprocess_exec(*program, stdin=PIPE, stdout=PIPE)
@@ -39,6 +41,7 @@ async def run(url: str, requests: Sequence[bytes], expected: bytes, seconds: flo
         "requests": [request.decode() for request in requests],
         "expected": expected.decode(),
         "seconds": seconds,
+        "connections": connections,
     }
     answer, _ = await process.communicate(json.dumps(order).encode())
     if process.returncode:
@@ -122,8 +125,9 @@ async def _main() -> None:
     order = json.loads(sys.stdin.read())
     load = _Load([request.encode() for request in order["requests"]], order["expected"].encode())
     loop = asyncio.get_running_loop()
+    host, port = order["host"], order["port"]
     await asyncio.gather(
-        *(loop.create_connection(lambda: _Connection(load), order["host"], order["port"]) for _ in range(CONNECTIONS))
+        *(loop.create_connection(lambda: _Connection(load), host, port) for _ in range(order["connections"]))
     )
     begin = perf_counter() + WARM_UP_SECONDS
     await asyncio.sleep(WARM_UP_SECONDS + order["seconds"])
