@@ -4,6 +4,7 @@ The last message in the stream says which one it is, so the stream is its own ch
 go of everything is a position asked for that is kept in the database.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from time import monotonic
@@ -25,6 +26,8 @@ from adapters.nats.topic_messages import EVENT, STREAM, SUBJECTS, Copied, copied
 from domain.streams.partition import MessagesProduced
 
 KEEP_SECONDS = 2.0
+# Between two looks at the log: what has come meanwhile goes out together.
+PAUSE_SECONDS = 0.02
 # How often, when nothing happens, it is looked whether the stream is still as it was left.
 LOOK_SECONDS = 5.0
 
@@ -74,6 +77,7 @@ class MessageRelay:
                     self._kept_at = monotonic()
                     await self._checkpoint.keep(read)
                 await self._reader.wait(1.0)
+                await asyncio.sleep(PAUSE_SECONDS)
                 if monotonic() - quiet_since > LOOK_SECONDS:
                     quiet_since = monotonic()
                     found = (await client.jetstream(timeout=API_SECONDS).stream_info(STREAM)).state.last_seq
