@@ -14,6 +14,8 @@ from entrypoints.streams.routes import MESSAGES
 
 PREFIX = "/streams"
 
+REMEMBERED_PATHS = 10_000
+
 logger = logging.getLogger("tidemark.http")
 
 
@@ -22,6 +24,7 @@ class StreamsContract:
         self._door = door
         self._routes = routes
         self._paths = Paths(routes)
+        self._known: dict[bytes, Found] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -29,7 +32,7 @@ class StreamsContract:
             await send({"type": "websocket.close"})  # before it is accepted: 403
             return
         exchange = StreamsExchange(scope, receive, send)
-        found = self._find(scope["raw_path"].split(b"/")[1:])
+        found = self._find(scope["raw_path"])
         if found is not None:
             scope["path_template"] = found.template
         try:
@@ -47,7 +50,16 @@ class StreamsContract:
         if answer is not None:
             await exchange.answer(answer)
 
-    def _find(self, segments: list[bytes]) -> Found | None:
+    def _find(self, raw_path: bytes) -> Found | None:
+        """Paths are few and asked for again and again."""
+        found = self._known.get(raw_path)
+        if found is None:
+            found = self._search(raw_path.split(b"/")[1:])
+            if found is not None and len(self._known) < REMEMBERED_PATHS:
+                self._known[raw_path] = found
+        return found
+
+    def _search(self, segments: list[bytes]) -> Found | None:
         """As it was sent. An empty name is one only where the contract has a word for it."""
         decoded = [unquote_to_bytes(segment) for segment in segments]
         if any(b"/" in segment for segment in decoded):
@@ -78,7 +90,7 @@ class StreamsContract:
         """To the same path without slashes too many, if there is something."""
         sent = exchange.scope["raw_path"].split(b"/")[1:]
         clean = [segment for segment in sent if segment]
-        if clean == sent or self._find(clean) is None:
+        if clean == sent or self._search(clean) is None:
             return None
         location = exchange.scope.get("root_path", "").encode() + b"/" + b"/".join(clean)
         if query := exchange.scope["query_string"]:

@@ -1,6 +1,6 @@
 """Topics and their partitions: how much there is, since when, how fast it comes, and what lies on which day."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from math import exp
@@ -53,6 +53,9 @@ STREAM_RETENTION = sa.Table(
 # The rate is that of about the last minute.
 RATE_SECONDS = 60.0
 
+# So many rows are kept in memory, some 300 bytes each.
+REMEMBERED_ROWS = 50_000
+
 PartitionKey = tuple[str, int]
 DayKey = tuple[str, date, int]
 
@@ -92,13 +95,22 @@ class DayRow:
 
 
 class Topics:
-    """The read model `topics`."""
+    """The read model `topics`. It remembers the rows as the tables have them after the last batch, and forgets them all
+    when the next one does not follow on that: then that one was not committed."""
 
     name: ClassVar[str] = "topics"
     version: ClassVar[int] = 1
     tables: ClassVar[Sequence[sa.Table]] = (STREAM_PARTITIONS, STREAM_DAYS, STREAM_RETENTION)
 
+    def __init__(self) -> None:
+        self._partitions: dict[PartitionKey, PartitionRow] = {}
+        self._days: dict[DayKey, DayRow] = {}
+        self._next = 0
+
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        if batch[0].position != self._next or len(self._days) > REMEMBERED_ROWS:
+            self._forget()
+        self._next = 0
         waiting: list[_Produced] = []
         for one in batch:
             if isinstance(one.event, MessagesProduced):
@@ -106,10 +118,32 @@ class Topics:
             elif isinstance(one.event, RetentionSet):
                 await _set_retention(one.event.name, one.event.retention, to)
             elif isinstance(one.event, DayClosed):
-                await _add(waiting, to)  # they may be of that day
+                await self._add(waiting, to)  # they may be of that day
                 waiting = []
                 await _close(one.event, to)
-        await _add(waiting, to)
+                self._forget()
+        await self._add(waiting, to)
+        self._next = batch[-1].position + 1
+
+    def _forget(self) -> None:
+        self._partitions.clear()
+        self._days.clear()
+
+    async def _add(self, produced: Sequence["_Produced"], to: Target) -> None:
+        if not produced:
+            return
+        if unknown := {one.partition for one in produced} - self._partitions.keys():
+            self._partitions |= await _partitions(unknown, to)
+        if new := {one.day for one in produced} - self._days.keys():
+            self._days |= await _days(new, to)
+        for one in produced:
+            event, size = one.event, len(bytes(one.event.values))
+            self._partitions[one.partition] = _grown(self._partitions.get(one.partition), event, one.at, size)
+            before = self._days.get(one.day) or DayRow(*one.day, 0, 0, event.offset, event.entry - 1)
+            self._days[one.day] = replace(before, messages=before.messages + event.count, bytes=before.bytes + size)
+        partitions, days = {one.partition for one in produced}, {one.day for one in produced}
+        await _put(STREAM_PARTITIONS, [astuple(self._partitions[key]) for key in partitions], to)
+        await _put(STREAM_DAYS, [astuple(self._days[key]) for key in days], to)
 
 
 class _Produced(NamedTuple):
@@ -123,20 +157,6 @@ class _Produced(NamedTuple):
     @property
     def day(self) -> DayKey:
         return (self.event.name, self.at.date(), self.event.partition)
-
-
-async def _add(produced: Sequence[_Produced], to: Target) -> None:
-    if not produced:
-        return
-    partitions = await _partitions(produced, to)
-    days = await _days(produced, to)
-    for one in produced:
-        event, size = one.event, len(bytes(one.event.values))
-        partitions[one.partition] = _grown(partitions.get(one.partition), event, one.at, size)
-        before = days.get(one.day) or DayRow(*one.day, 0, 0, event.offset, event.entry - 1)
-        days[one.day] = replace(before, messages=before.messages + event.count, bytes=before.bytes + size)
-    await _put(STREAM_PARTITIONS, [astuple(row) for row in partitions.values()], to)
-    await _put(STREAM_DAYS, [astuple(row) for row in days.values()], to)
 
 
 def _grown(row: PartitionRow | None, event: MessagesProduced, at: datetime, size: int) -> PartitionRow:
@@ -156,8 +176,7 @@ def _grown(row: PartitionRow | None, event: MessagesProduced, at: datetime, size
     )
 
 
-async def _partitions(produced: Iterable[_Produced], to: Target) -> dict[PartitionKey, PartitionRow]:
-    keys = {one.partition for one in produced}
+async def _partitions(keys: Collection[PartitionKey], to: Target) -> dict[PartitionKey, PartitionRow]:
     query = f"""
         SELECT t.* FROM unnest(%b::text[], %b::smallint[]) k(name, partition)
         JOIN {to.name(STREAM_PARTITIONS)} t USING (name, partition)
@@ -168,8 +187,7 @@ async def _partitions(produced: Iterable[_Produced], to: Target) -> dict[Partiti
     return {(row.name, row.partition): row for row in rows}
 
 
-async def _days(produced: Iterable[_Produced], to: Target) -> dict[DayKey, DayRow]:
-    keys = {one.day for one in produced}
+async def _days(keys: Collection[DayKey], to: Target) -> dict[DayKey, DayRow]:
     query = f"""
         SELECT t.* FROM unnest(%b::text[], %b::date[], %b::smallint[]) k(name, day, partition)
         JOIN {to.name(STREAM_DAYS)} t USING (name, day, partition)

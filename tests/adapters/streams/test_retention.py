@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.reader import PostgresLogReader
 from adapters.streams.values import LogValues
 from application.executor import CommandExecutor
 from application.ports import NewEvent
@@ -30,9 +31,10 @@ from domain.streams.topic import DayClosed, Retention
 from entrypoints.composition import write_path
 from projections.database import Database
 from projections.positions import Positions
+from projections.rebuild import rebuild
 from projections.streams.messages import MessageQueries
 from projections.streams.retained import RetainedTopicQueries
-from projections.streams.topics import TopicQueries
+from projections.streams.topics import TopicQueries, Topics
 from tests.facts import ORIGIN
 from tests.projections.conftest import running
 
@@ -200,9 +202,6 @@ async def test_the_read_model_is_the_same_when_it_is_computed_anew(keeper: Keepe
     fill(keeper.url, days=4)
     await keeper.keep(Retention(max_age_days=1))
     before = await keeper.topics.list_partitions([NAME]), await keeper.topics.list_days(NAME)
-    with psycopg.connect(keeper.url) as connection:
-        connection.execute("TRUNCATE stream_partitions, stream_days, stream_retention")
-        connection.execute("UPDATE projections SET position = 0 WHERE name = 'topics'")
-
-    assert (await keeper.positions.fresh("topics")).fresh
+    async with PostgresLogReader(keeper.url, Mapper(CATALOGUE)) as reader:
+        await rebuild(keeper.url, [Topics], reader)
     assert (await keeper.topics.list_partitions([NAME]), await keeper.topics.list_days(NAME)) == before

@@ -1,0 +1,114 @@
+"""Topics and groups as they are shown are what the domain makes of the events, also when they are computed anew."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from domain.event import Event
+from domain.identifiers import group_id, partition_id
+from domain.streams.group import GROUP, Delivery, join, leave, owned, poll
+from domain.streams.partition import START, MessagesProduced, Offsets
+from projections.database import Database
+from projections.positions import Positions
+from projections.streams.groups import GroupQueries
+from projections.streams.places import PlaceQueries
+from projections.streams.topics import TopicQueries
+from tests.projections.history import START as BEGAN
+from tests.projections.history import append
+
+ROOM = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def entry(name: str, partition: int, number: int, offset: int, count: int) -> tuple[UUID, Event]:
+    values = Raw(b"[" + b",".join(b"%d" % n for n in range(count)) + b"]")
+    return partition_id(name, partition), MessagesProduced(
+        name=name, partition=partition, entry=number, offset=offset, count=count, values=values
+    )
+
+
+def entries(name: str, partition: int, *counts: int) -> list[tuple[UUID, Event]]:
+    return [entry(name, partition, number, sum(counts[: number - 1]), count) for number, count in enumerate(counts, 1)]
+
+
+async def test_a_topic_tells_what_is_in_its_partitions(
+    database: Database, positions: Positions, runner: asyncio.Task[None], database_url: str
+) -> None:
+    append(database_url, *entries("t", 0, 3, 1), *entries("t", 2, 5), *entries("u", 1, 1))
+    assert (await positions.fresh("topics")).fresh
+    queries = TopicQueries(database)
+    rows = await queries.list_partitions(["t"])
+    assert [(row.partition, row.messages, row.entries, row.first_offset) for row in rows] == [
+        (0, 4, 2, 0),
+        (2, 5, 1, 0),
+    ]
+    assert [row.bytes for row in rows] == [len("[0,1,2]") + len("[0]"), len("[0,1,2,3,4]")]
+    assert rows[0].last_at == BEGAN + timedelta(seconds=1)
+    assert await queries.list_names("", 10) == ["t", "u"]
+    assert await queries.list_names("t", 10) == ["u"]
+    assert [(row.partition, row.messages) for row in await queries.list_days("t")] == [(0, 4), (2, 5)]
+
+
+async def test_the_rate_fades_when_nothing_comes(
+    database: Database, positions: Positions, runner: asyncio.Task[None], database_url: str
+) -> None:
+    append(database_url, *entries("t", 0, *[1] * 60))
+    assert (await positions.fresh("topics")).fresh
+    (row,) = await TopicQueries(database).list_partitions(["t"])
+    assert 0.5 < row.rate_at(row.last_at) < 1.01, "one a second, as of the last minute"
+    assert row.rate_at(row.last_at + timedelta(minutes=10)) < 0.001
+
+
+@ROOM
+@given(steps=st.lists(st.tuples(st.sampled_from(["join", "poll", "leave"]), st.sampled_from("abc")), max_size=12))
+async def test_a_group_is_shown_as_the_domain_has_it(
+    database: Database,
+    positions: Positions,
+    runner: asyncio.Task[None],
+    database_url: str,
+    steps: list[tuple[str, str]],
+) -> None:
+    name = f"g-{uuid4().hex}"
+    group = None
+    for step, consumer in steps:
+        events: Sequence[Event] = ()
+        if step == "join":
+            events = join(group, name, consumer, ("t",), {"t": (START,) * 4})
+        elif group is not None and consumer in group.members:
+            deliveries = [
+                Delivery(name=topic, partition=partition, start=at, until=Offsets(offset=at.offset + 1))
+                for topic, partition, line in owned(group, consumer)
+                for at in [line.next_for(consumer)]
+            ]
+            leaving = step == "leave"
+            events = leave(group, consumer, "goodbye", commit=True) if leaving else poll(group, consumer, deliveries)
+        if events:
+            append(database_url, *[(group_id(name), event) for event in events])
+            group = GROUP.fold(events, group)
+    assert (await positions.fresh("groups")).fresh
+    assert await GroupQueries(database).find(name) == group
+
+
+async def test_a_place_is_found_by_offset_and_by_time(database: Database, database_url: str) -> None:
+    counts = (3, 1, 4, 1, 5)
+    append(database_url, *entries("t", 0, *counts))
+    places = PlaceQueries(database)
+    for offset in range(sum(counts)):
+        before = sum(1 for number in range(len(counts)) if sum(counts[: number + 1]) <= offset)
+        assert await places.at_offset("t", 0, offset) == Offsets(offset=offset, entries=before)
+    end = Offsets(offset=sum(counts), entries=len(counts))
+    assert await places.at_offset("t", 0, 99) == await places.latest("t", 0) == end
+    for number in range(len(counts)):
+        found = await places.at_time("t", 0, BEGAN + timedelta(seconds=number))
+        assert found == Offsets(offset=sum(counts[:number]), entries=number)
+    assert await places.at_time("t", 0, BEGAN + timedelta(days=1)) == end
+    assert await places.latest("t", 3) == await places.at_offset("t", 3, 7) == START
+    assert await places.at_time("$events.streams", 0, BEGAN + timedelta(seconds=2)) == Offsets(offset=3)
