@@ -5,6 +5,7 @@ Beside the topics that people make there are those that hold the log itself, one
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -73,6 +74,7 @@ class RetentionInvalidError(InvalidError):
 # Decide
 
 
+@lru_cache(maxsize=4_096)  # looked at with every request
 def check_name(name: str) -> str:
     """The name, if a topic may be called so. Raises TopicNameError."""
     if not name or name in (".", "..") or len(name.encode(errors="surrogatepass")) > LONGEST_NAME:

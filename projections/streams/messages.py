@@ -51,12 +51,14 @@ _LOG = b"""
 ShownEvent = Callable[[int, UUID, int, str, bytes], tuple[datetime, bytes]]
 
 
-class _Entry(Value):
+class Entry(Value):
+    """As much of what is stored as reading it takes."""
+
     at: datetime
     data: MessagesProduced
 
 
-_decode = msgspec.json.Decoder(_Entry).decode
+decode_entry = msgspec.json.Decoder(Entry).decode
 
 
 class MessageQueries:
@@ -86,7 +88,7 @@ class MessageQueries:
         }
         rows = await self._database.fetch(_ENTRIES, values)
         found = groupby(rows, key=lambda row: row[0])
-        return [_batch(places[w - 1], [_decode(state) for _, _, state in of_place]) for w, of_place in found]
+        return [_batch(places[w - 1], [decode_entry(state) for _, _, state in of_place]) for w, of_place in found]
 
     async def _read_log(self, place: Place, largest: int, but: UUID | None) -> Batch | None:
         """What was looked through in vain is remembered here: it is no message, so nobody records it."""
@@ -119,7 +121,7 @@ class MessageQueries:
         return Run(position, 1, shown, at)
 
 
-def _batch(place: Place, entries: Sequence[_Entry]) -> Batch:
+def _batch(place: Place, entries: Sequence[Entry]) -> Batch:
     """Whole entries, but for the first: somebody may have sought a place within it."""
     runs = [_values(entry, place.at.offset) for entry in entries]
     last = entries[-1].data
@@ -127,7 +129,7 @@ def _batch(place: Place, entries: Sequence[_Entry]) -> Batch:
     return Batch(place.name, place.partition, place.at, until, _runs([run for run in runs if run.size]))
 
 
-def _values(entry: _Entry, first: int) -> Run:
+def _values(entry: Entry, first: int) -> Run:
     """Without those before `first`. The values of a day that was closed are gone."""
     data, array = entry.data, bytes(entry.data.values)
     if data.offset >= first:

@@ -7,11 +7,12 @@ from uuid import UUID
 import msgspec
 
 from domain.identifiers import partition_id
-from domain.streams.partition import START, MessagesProduced, Offsets
+from domain.streams.partition import START, Offsets
 from domain.streams.topic import is_log
 from domain.value import Value
 from projections.database import Database
 from projections.positions import log_head
+from projections.streams.messages import Entry, decode_entry
 
 _LAST = b"""
     SELECT originator_version, state FROM events WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1
@@ -20,16 +21,10 @@ _ENTRY = b"SELECT state FROM events WHERE originator_id = %s AND originator_vers
 _EVENT = b"SELECT state FROM events WHERE notification_id = %s"
 
 
-class _Entry(Value):
-    at: datetime
-    data: MessagesProduced
-
-
 class _Moment(Value):
     at: datetime
 
 
-_decode = msgspec.json.Decoder(_Entry).decode
 _moment = msgspec.json.Decoder(_Moment).decode
 
 
@@ -44,7 +39,7 @@ class PlaceQueries:
         if is_log(name):
             return Offsets(offset=await log_head(self._database) + 1)
         rows = await self._database.fetch(_LAST, (partition_id(name, partition),))
-        return _end(_decode(rows[0][1])) if rows else START
+        return _end(decode_entry(rows[0][1])) if rows else START
 
     async def at_offset(self, name: str, partition: int, offset: int) -> Offsets:
         """That of the message, or the end when there is none yet."""
@@ -64,14 +59,14 @@ class PlaceQueries:
         return await self._first(name, partition, lambda entry: entry.at >= at, lambda entry: entry.data.offset)
 
     async def _first(
-        self, name: str, partition: int, is_there: Callable[[_Entry], bool], offset_in: Callable[[_Entry], int]
+        self, name: str, partition: int, is_there: Callable[[Entry], bool], offset_in: Callable[[Entry], int]
     ) -> Offsets:
         """In the first entry for which it holds, which holds for all behind it too."""
         stream = partition_id(name, partition)
         rows = await self._database.fetch(_LAST, (stream,))
         if not rows:
             return START
-        high, found = rows[0][0], _decode(rows[0][1])
+        high, found = rows[0][0], decode_entry(rows[0][1])
         if not is_there(found):
             return _end(found)
         low = 1
@@ -84,8 +79,8 @@ class PlaceQueries:
                 low = middle + 1
         return Offsets(offset=offset_in(found), entries=high - 1)
 
-    async def _entry(self, stream: UUID, number: int) -> _Entry:
-        return _decode((await self._database.fetch(_ENTRY, (stream, number)))[0][0])
+    async def _entry(self, stream: UUID, number: int) -> Entry:
+        return decode_entry((await self._database.fetch(_ENTRY, (stream, number)))[0][0])
 
     async def _first_position(self, at: datetime) -> int:
         low, high = 1, await log_head(self._database) + 1
@@ -98,5 +93,5 @@ class PlaceQueries:
         return low
 
 
-def _end(entry: _Entry) -> Offsets:
+def _end(entry: Entry) -> Offsets:
     return Offsets(offset=entry.data.offset + entry.data.count, entries=entry.data.entry)
