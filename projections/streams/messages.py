@@ -42,7 +42,7 @@ _LOG = b"""
         SELECT notification_id AS position, originator_id AS stream, originator_version AS version, topic, state,
             sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
         FROM events
-        WHERE notification_id >= %(first)b AND notification_id < %(first)b + %(scan)b
+        WHERE notification_id >= %(first)b AND notification_id < %(end)b
             AND starts_with(topic, %(prefix)b) AND originator_id IS DISTINCT FROM %(but)b
     ) measured WHERE before < %(largest)b ORDER BY position
 """
@@ -100,7 +100,7 @@ class MessageQueries:
         while first <= head:
             values: Mapping[str, object] = {
                 "first": first,
-                "scan": SCAN,
+                "end": first + SCAN,  # added here, since PostgreSQL takes a small number for one of 16 bits
                 "prefix": LOG_TOPICS[place.name],
                 "but": but,
                 "largest": largest,

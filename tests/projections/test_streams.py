@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from application.streams.messages import Place
 from domain.event import Event
 from domain.identifiers import group_id, partition_id
 from domain.streams.group import GROUP, Delivery, join, leave, owned, poll
@@ -16,6 +18,7 @@ from domain.streams.partition import START, MessagesProduced, Offsets
 from projections.database import Database
 from projections.positions import Positions
 from projections.streams.groups import GroupQueries
+from projections.streams.messages import MessageQueries
 from projections.streams.places import PlaceQueries
 from projections.streams.topics import TopicQueries
 from tests.projections.history import START as BEGAN
@@ -112,3 +115,24 @@ async def test_a_place_is_found_by_offset_and_by_time(database: Database, databa
     assert await places.at_time("t", 0, BEGAN + timedelta(days=1)) == end
     assert await places.latest("t", 3) == await places.at_offset("t", 3, 7) == START
     assert await places.at_time("$events.streams", 0, BEGAN + timedelta(seconds=2)) == Offsets(offset=3)
+
+
+async def test_the_events_of_a_context_are_found_however_many_others_are_between(
+    database: Database, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO events SELECT gen_random_uuid(), 1, CASE WHEN n IN (5, 45000) THEN 'devices.device.removed.v1'"
+            " ELSE 'identity.user.enabled.v1' END, '', n FROM generate_series(1, 70000) n"
+        )
+    messages = MessageQueries(database, lambda position, *_: (BEGAN, b"%d" % position))
+    name = "$events.devices"
+    (first,) = await messages.read([Place(name, 0, START)], 1_000_000)
+    assert [run.values for run in first.runs] == [b"5"]
+    (second,) = await messages.read([Place(name, 0, first.until)], 1_000_000)
+    assert [(run.offset, run.values) for run in second.runs] == [(45_000, b"45000")]
+    assert await messages.read([Place(name, 0, second.until)], 1_000_000) == []
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO events VALUES (gen_random_uuid(), 1, 'devices.device.removed.v1', '', 70001)")
+    (third,) = await messages.read([Place(name, 0, second.until)], 1_000_000)
+    assert [run.values for run in third.runs] == [b"70001"]
