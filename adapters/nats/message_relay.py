@@ -11,7 +11,7 @@ from time import monotonic
 
 import msgspec
 from nats.aio.client import Client
-from nats.js.api import RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import StreamInfo
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
@@ -21,7 +21,7 @@ from adapters.eventstore.reader import LogRow, PostgresLogReader
 from adapters.nats.connection import NatsConnection
 from adapters.nats.copier import CannotGoOnError, Copier, stop_if_cancelled
 from adapters.nats.publisher import OutOfStepError, Publisher
-from adapters.nats.stream import API_SECONDS, DUPLICATE_SECONDS, LOG_KEY, StreamLimits, limited_alike
+from adapters.nats.stream import API_SECONDS, LOG_KEY, StreamLimits, copy_config, limited_alike
 from adapters.nats.topic_messages import EVENT, STREAM, SUBJECTS, Copied, copied, event_id, messages_of
 from domain.streams.partition import MessagesProduced
 
@@ -100,7 +100,8 @@ class MessageRelay:
         """The last sequence of the stream, which is made, or made anew, if need be; and which message that is."""
         manager = client.jetstream(timeout=API_SECONDS)
         identity = await self._reader.identity()
-        config = self._config(identity)
+        about = "Every message of every topic, in the order of the Tidemark log."
+        config = copy_config(STREAM, about, SUBJECTS, self._limits, identity)
         nothing = (0, Copied(0, -1))
         try:
             info = await manager.stream_info(STREAM)
@@ -141,20 +142,6 @@ class MessageRelay:
             return False
         rows = await self._reader.read_rows(position - 1, 1)
         return bool(rows) and event_id(rows[0]) == event
-
-    def _config(self, identity: str) -> StreamConfig:
-        return StreamConfig(
-            name=STREAM,
-            description="Every message of every topic, in the order of the Tidemark log.",
-            subjects=[SUBJECTS],
-            retention=RetentionPolicy.LIMITS,
-            storage=StorageType.FILE,
-            max_age=self._limits.max_age_seconds or 0,
-            max_bytes=self._limits.max_bytes or -1,
-            duplicate_window=DUPLICATE_SECONDS,
-            allow_direct=True,
-            metadata={LOG_KEY: identity},
-        )
 
 
 async def _nothing() -> None:

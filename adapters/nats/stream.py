@@ -40,7 +40,8 @@ class EventStream:
 
     async def open(self, identity: str) -> int:
         """The position of the last event in the stream, which is made, or made anew, if need be."""
-        config = self._config(identity)
+        about = "Every event of the Tidemark log; the sequence is the log's position."
+        config = copy_config(STREAM, about, SUBJECTS, self._limits, identity)
         try:
             info = await self._manager.stream_info(STREAM)
         except NotFoundError:
@@ -86,19 +87,21 @@ class EventStream:
             return f"it has another event at position {last}"
         return None
 
-    def _config(self, identity: str) -> StreamConfig:
-        return StreamConfig(
-            name=STREAM,
-            description="Every event of the Tidemark log; the sequence is the log's position.",
-            subjects=[SUBJECTS],
-            retention=RetentionPolicy.LIMITS,
-            storage=StorageType.FILE,
-            max_age=self._limits.max_age_seconds or 0,
-            max_bytes=self._limits.max_bytes or -1,
-            duplicate_window=DUPLICATE_SECONDS,
-            allow_direct=True,
-            metadata={LOG_KEY: identity},
-        )
+
+def copy_config(name: str, description: str, subjects: str, limits: StreamLimits, identity: str) -> StreamConfig:
+    """A stream that is a copy of something in the log with that identity."""
+    return StreamConfig(
+        name=name,
+        description=description,
+        subjects=[subjects],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        max_age=limits.max_age_seconds or 0,
+        max_bytes=limits.max_bytes or -1,
+        duplicate_window=DUPLICATE_SECONDS,
+        allow_direct=True,
+        metadata={LOG_KEY: identity},
+    )
 
 
 def limited_alike(present: StreamConfig, wanted: StreamConfig) -> bool:
