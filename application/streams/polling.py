@@ -6,7 +6,7 @@ What this process knows of a group is only where it begins to look; whether that
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from itertools import count
 from typing import NamedTuple, cast
 
@@ -60,23 +60,22 @@ class Poller:
         """What comes next, for which is waited so many seconds at most, and only while it is wanted. `check` raises
         when whoever asks may not read what the group reads. Raises NotRegisteredError too, and what the executor and
         MessageLog raise."""
-        self._sessions.hear(consumer_id)
+        polled, group = await self._poll_once(consumer_id, origin, check)
+        self._sessions.hear(consumer_id)  # only now: of whoever is not registered nothing is kept
+        if polled.batches or not wait:
+            return polled
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait
-        with ExitStack() as stack:
-            if wait:
-                stack.enter_context(self._sessions.present(consumer_id))
-            while True:
-                polled, group = await self._poll_once(consumer_id, origin, check)
-                if polled.batches or loop.time() >= deadline or not is_wanted():
-                    return polled
+        with self._sessions.present(consumer_id):
+            while loop.time() < deadline and is_wanted():
                 with self._watching(consumer_id, group) as watch:
-                    polled, _ = await self._poll_once(consumer_id, origin, check)  # what came before it was watched
+                    polled, group = await self._poll_once(consumer_id, origin, check)  # what came before it was watched
                     if polled.batches:
                         return polled
                     while (left := deadline - loop.time()) > 0 and is_wanted():
                         if await watch.arrived(min(left, LOOK_SECONDS)):
                             break
+        return (await self._poll_once(consumer_id, origin, check))[0] if is_wanted() else polled
 
     async def give_back(self, consumer_id: str, polled: Polled, origin: Origin) -> None:
         """It reached nobody, and comes next again."""

@@ -4,9 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 
 from tests.conformance.streams.client import Streams, fresh, send_raw
@@ -70,6 +72,26 @@ def test_who_waits_for_messages_is_there(streams: Streams, topic: str, group: st
     assert streams.poll(id, waitMs=str(int(TIMEOUT * 2_500))).status_code == 204
     streams.put(topic, 1, "k")
     assert streams.values(id) == [1]
+
+
+def test_nothing_is_kept_of_who_was_never_registered(
+    product: Product, streams: Streams, topic: str, group: str
+) -> None:
+    stranger, known = fresh("stranger"), fresh("c")
+    with psycopg.connect(product.urls["postgres"], autocommit=True) as connection:
+
+        def seen(id: str) -> datetime | None:
+            query = "SELECT seen_at FROM stream_sessions WHERE consumer_id = %s"
+            row = connection.execute(query, (id.encode(),)).fetchone()
+            return row[0] if row else None
+
+        assert streams.poll(stranger).status_code == 409
+        streams.joined(known, group, topic)
+        first = seen(known)
+        assert first is not None
+        assert streams.poll(known).status_code == 204
+        eventually(lambda: (seen(known) or first) > first)  # whoever was heard of is written down by now
+        assert seen(stranger) is None
 
 
 def test_F3_what_a_silent_member_had_goes_to_the_others(streams: Streams, topic: str, group: str) -> None:
