@@ -120,14 +120,18 @@ class Exchange:
                 leaving.cancel()
 
     async def answer(self, answer: Answer) -> None:
+        await self.begin_answer(answer)
+        # For HEAD the server leaves the body away itself.
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+    async def begin_answer(self, answer: Answer) -> None:
+        """All of it but its body."""
         headers = list(answer.headers)
         if answer.status != NO_CONTENT:  # which has no length (RFC 9110, 8.6)
             headers.append((b"content-length", str(len(answer.body)).encode()))
         if answer.type:
             headers.append((b"content-type", answer.type))
         await self.begin(answer.status, headers)
-        # For HEAD the server leaves the body away itself.
-        await self._send({"type": "http.response.body", "body": answer.body})
 
     async def begin(self, status: int, headers: Sequence[Header]) -> None:
         self.has_begun = True

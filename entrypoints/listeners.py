@@ -170,6 +170,7 @@ def _streams(api: Api, bearers: Bearers) -> StreamsDoor:
         messages=streams.messages,
         arrivals=streams.arrivals,
         sessions=streams.sessions,
+        deliveries=streams.deliveries,
         topics=TopicQueries(api.database),
         groups=GroupQueries(api.database),
         places=PlaceQueries(api.database),

@@ -14,6 +14,7 @@ from adapters.websocket import protocol
 from adapters.websocket.protocol import DeviceProtocol
 from entrypoints import composition
 from entrypoints.garbage import collect_rarely
+from entrypoints.http_protocol import HttpProtocol
 from entrypoints.listeners import api_apps, worker_app
 from entrypoints.operations.pages import App
 from entrypoints.settings import Settings
@@ -120,7 +121,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=HttpProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -18,6 +18,7 @@ from adapters.streams.sessions import PostgresSessions
 from adapters.streams.values import LogValues
 from application.executor import CommandConflictError, CommandExecutor, Overloaded
 from application.ports import Clock, LogUnavailableError
+from application.streams.deliveries import Deliveries
 from application.streams.polling import Poller
 from application.streams.retention import Retaining
 from application.streams.sessions import Sessions
@@ -42,6 +43,7 @@ class Streaming:
     messages: MessageQueries
     arrivals: LogArrivals
     sessions: Sessions
+    deliveries: Deliveries
     poller: Poller
 
 
@@ -58,14 +60,22 @@ async def streaming(settings: Settings, executor: CommandExecutor, database: Dat
         messages = MessageQueries(database, shown_in_topics)
         arrivals = LogArrivals(reader)
         sessions = Sessions(executor, store, settings.consumer_read_timeout_ms / 1000)
+        deliveries = Deliveries(store)
         await stack.enter_async_context(
-            running_beside({"arrivals of messages": arrivals.run, "sessions of consumers": sessions.run})
+            running_beside(
+                {
+                    "arrivals of messages": arrivals.run,
+                    "sessions of consumers": sessions.run,
+                    "deliveries to consumers": deliveries.run,
+                }
+            )
         )
         yield Streaming(
             messages=messages,
             arrivals=arrivals,
             sessions=sessions,
-            poller=Poller(executor, messages, arrivals, sessions, settings.max_poll_size),
+            deliveries=deliveries,
+            poller=Poller(executor, messages, arrivals, sessions, deliveries, settings.max_poll_size),
         )
 
 

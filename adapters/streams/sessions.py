@@ -1,8 +1,9 @@
-"""When each consumer was last heard of, in a table that every process shares."""
+"""When each consumer was last heard of, and what arrived at it last, in tables that every process shares."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
@@ -24,12 +25,20 @@ _SILENT: LiteralString = (
 _FORGET: LiteralString = (
     "DELETE FROM stream_sessions WHERE consumer_id = ANY(%s) AND seen_at < now() - make_interval(secs => %s)"
 )
+_NOTE_ARRIVED: LiteralString = """
+    INSERT INTO stream_deliveries (consumer_id, delivery, arrived_at)
+    SELECT id, delivery, now() FROM unnest(%s::bytea[], %s::uuid[]) AS arrived(id, delivery) ORDER BY id
+    ON CONFLICT (consumer_id) DO UPDATE SET delivery = excluded.delivery, arrived_at = excluded.arrived_at
+"""
+_LAST_ARRIVED: LiteralString = "SELECT delivery FROM stream_deliveries WHERE consumer_id = %s"
+_FORGET_ARRIVED: LiteralString = "DELETE FROM stream_deliveries WHERE arrived_at < now() - make_interval(secs => %s)"
 
 
 class PostgresSessions:
-    """Fills SessionStore. `async with` it: it has one connection, made anew after it was lost.
+    """Fills SessionStore and DeliveryStore. `async with` it: it has one connection, made anew after it was lost.
 
-    Nothing waits for the disk: a session that is lost with the database's memory is one that nobody heard of lately."""
+    Nothing waits for the disk: a session that is lost with the database's memory is one that nobody heard of lately,
+    and what arrived may come again."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -52,6 +61,16 @@ class PostgresSessions:
 
     async def forget(self, consumer_ids: Collection[str], seconds: float) -> None:
         await self._ask(_FORGET, ([_stored(id) for id in consumer_ids], seconds))
+
+    async def note_arrived(self, deliveries: Mapping[str, UUID]) -> None:
+        await self._ask(_NOTE_ARRIVED, ([_stored(id) for id in deliveries], list(deliveries.values())))
+
+    async def last_arrived(self, consumer_id: str) -> UUID | None:
+        rows = await self._ask(_LAST_ARRIVED, (_stored(consumer_id),), fetch=True)
+        return rows[0][0] if rows else None
+
+    async def forget_arrived(self, seconds: float) -> None:
+        await self._ask(_FORGET_ARRIVED, (seconds,))
 
     async def _ask(self, query: LiteralString, values: Sequence[Any], *, fetch: bool = False) -> Sequence[TupleRow]:
         """Once more when the connection was lost: each of these may happen twice."""

@@ -7,7 +7,7 @@ from application.command import Aggregates, Change, Command, Handler, change
 from domain.identifiers import consumer_stream_id, group_id, partition_id, topic_id
 from domain.streams import consumer, group
 from domain.streams.consumer import CONSUMER, Consumer, Departure
-from domain.streams.group import GROUP, Delivery, Group
+from domain.streams.group import GROUP, Delivery, Group, Outcome
 from domain.streams.partition import PARTITION, START, Offsets
 from domain.streams.placement import RANGES
 from domain.streams.topic import TOPIC, is_log
@@ -54,53 +54,47 @@ def _latest(aggregates: Aggregates, name: str, head: int) -> Sequence[Offsets]:
 
 
 class PollMessages(Command):
-    """Hands out what was read for the consumer, and commits what it was handed before. Refused when what was read is no
-    longer what comes next."""
+    """Hands out what was read for the consumer, as the delivery `id`, and commits what it was handed before if that
+    arrived (`outcome`). Refused when what was read is no longer what comes next, and see CommitPositions."""
 
+    id: UUID
     consumer_id: str
     actor: str
+    outcome: Outcome | None = None
     deliveries: tuple[Delivery, ...] = ()
 
 
 def poll_messages(command: PollMessages, aggregates: Aggregates) -> Sequence[Change]:
     id, known = _group_of(aggregates, command.consumer_id, command.actor)
-    return (change(GROUP, id, group.poll(known, command.consumer_id, command.deliveries)),)
-
-
-class GiveBack(Command):
-    """What was handed out did not reach the consumer, who hung up."""
-
-    consumer_id: str
-    actor: str
-    deliveries: tuple[Delivery, ...]
-
-
-def give_back(command: GiveBack, aggregates: Aggregates) -> Sequence[Change]:
-    id, known = _group_of(aggregates, command.consumer_id, command.actor)
-    return (change(GROUP, id, group.give_back(known, command.consumer_id, command.deliveries)),)
+    polled = group.poll(known, command.consumer_id, command.outcome, command.id, command.deliveries)
+    return (change(GROUP, id, polled),)
 
 
 class CommitPositions(Command):
+    """Refused when the outcome is not of what the consumer was handed last, and not yet settled."""
+
     consumer_id: str
     actor: str
+    outcome: Outcome | None = None
 
 
 def commit_positions(command: CommitPositions, aggregates: Aggregates) -> Sequence[Change]:
     id, known = _group_of(aggregates, command.consumer_id, command.actor)
-    return (change(GROUP, id, group.commit(known, command.consumer_id)),)
+    return (change(GROUP, id, group.commit(known, command.consumer_id, command.outcome)),)
 
 
 class UnregisterConsumer(Command):
-    """It says goodbye, with or without committing what it was handed."""
+    """It says goodbye, with or without committing what it was handed; see CommitPositions."""
 
     consumer_id: str
     actor: str
     commit: bool = True
+    outcome: Outcome | None = None
 
 
 def unregister_consumer(command: UnregisterConsumer, aggregates: Aggregates) -> Sequence[Change]:
     known = _registered(aggregates, command.consumer_id, command.actor)
-    return _leaving(aggregates, known, "goodbye", commit=command.commit)
+    return _leaving(aggregates, known, "goodbye", commit=command.commit, outcome=command.outcome)
 
 
 class ExpireConsumer(Command):
@@ -114,9 +108,11 @@ def expire_consumer(command: ExpireConsumer, aggregates: Aggregates) -> Sequence
     return _leaving(aggregates, known, "expired", commit=False) if known else ()
 
 
-def _leaving(aggregates: Aggregates, known: Consumer, why: Departure, *, commit: bool) -> Sequence[Change]:
+def _leaving(
+    aggregates: Aggregates, known: Consumer, why: Departure, *, commit: bool, outcome: Outcome | None = None
+) -> Sequence[Change]:
     id = group_id(known.group)
-    left = group.leave(aggregates.find(GROUP, id), known.id, why, commit=commit)
+    left = group.leave(aggregates.find(GROUP, id), known.id, why, commit=commit, outcome=outcome)
     stream = consumer_stream_id(known.id)
     return (change(GROUP, id, left), change(CONSUMER, stream, consumer.unregister(known, why)))
 
@@ -133,7 +129,6 @@ def _registered(aggregates: Aggregates, consumer_id: str, actor: str) -> Consume
 HANDLERS: Mapping[type[Command], Handler] = {
     RegisterConsumer: register_consumer,
     PollMessages: poll_messages,
-    GiveBack: give_back,
     CommitPositions: commit_positions,
     UnregisterConsumer: unregister_consumer,
     ExpireConsumer: expire_consumer,

@@ -1,12 +1,14 @@
 """Consumers that share topics: who has which partitions, what each was handed, and what is done with (contract streams
 4.4 and 6).
 
-A message is handed out, and committed when the consumer asks for more, says so or leaves. A partition that goes to
-another consumer is rewound to what was committed, so that nothing is lost and at most the uncommitted comes twice.
+A message is handed out, and committed when the consumer asks for more, says so or leaves; but only if it arrived: who
+asks again because the answer was lost must not commit what it never saw. A partition that goes to another consumer is
+rewound to what was committed, so that nothing is lost and at most the uncommitted comes twice.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -34,6 +36,13 @@ class Delivery(Value):
     partition: int
     start: Offsets
     until: Offsets
+
+
+class Outcome(Value):
+    """What became of the last messages that a consumer was handed: whether they arrived."""
+
+    id: UUID
+    arrived: bool
 
 
 class Assignment(Value):
@@ -79,13 +88,16 @@ class PartitionsTakenOver(Event, topic="streams.group.partitions_taken_over.v1")
 
 
 class MessagesDelivered(Event, topic="streams.group.delivered.v1"):
+    """`id` is of everything that was handed out in one answer."""
+
+    id: UUID
     group: str
     consumer_id: str
     deliveries: tuple[Delivery, ...]
 
 
 class MessagesReturned(Event, topic="streams.group.returned.v1"):
-    """What was handed out never reached the consumer, who hung up: it comes next again."""
+    """What was handed out never reached the consumer: it comes next again."""
 
     group: str
     consumer_id: str
@@ -108,16 +120,19 @@ class PositionsSought(Event, topic="streams.group.sought.v1"):
 
 
 class Line(Value):
-    """How far one partition of a topic is read. `handed` is what `reader`, the last who read there, was given and has
-    not committed."""
+    """How far one partition of a topic is read. `handed` is what `reader`, the last who read there, was given with
+    `delivery` and has not committed."""
 
     committed: Offsets
     reader: str = ""
     handed: Offsets | None = None
+    delivery: UUID | None = None
 
-    def next_for(self, consumer_id: str) -> Offsets:
-        """Where the consumer reads on: behind what it was handed, which is committed then."""
-        return self.handed if self.handed is not None and self.reader == consumer_id else self.committed
+    def next_for(self, consumer_id: str, outcome: Outcome | None) -> Offsets:
+        """Where the consumer reads on: behind what it was handed, which is committed then, if it arrived."""
+        if self.handed is None or self.reader != consumer_id or outcome is None or not outcome.arrived:
+            return self.committed
+        return self.handed
 
 
 class Group(State):
@@ -132,6 +147,10 @@ class Group(State):
     def topics(self) -> Sequence[str]:
         """What is read now: each member gets every topic that any of them asked for."""
         return sorted({topic for topics in self.members.values() for topic in topics})
+
+    def unsettled(self, consumer_id: str) -> UUID | None:
+        """The last delivery to the consumer, while it is neither committed nor returned."""
+        return next((line.delivery for _, _, line in _handed(self, consumer_id)), None)
 
 
 class Owned(NamedTuple):
@@ -152,6 +171,16 @@ class PositionMovedError(DomainError):
     """What was read is no longer what comes next; look again."""
 
     code = "streams.position_moved"
+
+
+class DeliveryUnsettledError(DomainError):
+    """Whether the delivery `id` arrived has to be known first."""
+
+    code = "streams.delivery_unsettled"
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(f"Whether the delivery {id} arrived has to be known first.")
+        self.id = id
 
 
 class GroupNotFoundError(NotFoundError):
@@ -184,25 +213,31 @@ def join(
     return (joined, *begun, _assigned(name, members))
 
 
-def leave(group: Group | None, consumer_id: str, why: Departure, *, commit: bool) -> Sequence[Event]:
+def leave(
+    group: Group | None, consumer_id: str, why: Departure, *, commit: bool, outcome: Outcome | None = None
+) -> Sequence[Event]:
     """What it had goes to the others at once."""
     if group is None or consumer_id not in group.members:
         return ()
     left = {id: topics for id, topics in group.members.items() if id != consumer_id}
     return (
-        *(_committed(group, consumer_id) if commit else ()),
+        *(_settled(group, consumer_id, outcome) if commit else ()),
         MemberLeft(group=group.name, consumer_id=consumer_id, why=why),
         _assigned(group.name, left),
     )
 
 
-def poll(group: Group | None, consumer_id: str, deliveries: Sequence[Delivery]) -> Sequence[Event]:
-    """Commits what was handed out before, and hands out what was read meanwhile, if it is still what comes next."""
+def poll(
+    group: Group | None, consumer_id: str, outcome: Outcome | None, id: UUID, deliveries: Sequence[Delivery]
+) -> Sequence[Event]:
+    """Commits what was handed out before if it arrived, and hands out what was read meanwhile, if it is still what
+    comes next, as the delivery `id`."""
     known = require_member(group, consumer_id)
+    settled = _settled(known, consumer_id, outcome)
     lines = {(name, partition): line for name, partition, line in owned(known, consumer_id)}
     for delivery in deliveries:
         line = lines.get((delivery.name, delivery.partition))
-        if line is None or line.next_for(consumer_id) != delivery.start:
+        if line is None or line.next_for(consumer_id, outcome) != delivery.start:
             raise PositionMovedError("The partition was given away, or read on, in the meantime.")
     taken = [
         Mark(name=name, partition=partition, at=line.committed)
@@ -212,31 +247,18 @@ def poll(group: Group | None, consumer_id: str, deliveries: Sequence[Delivery]) 
     events: list[Event] = []
     if taken:
         events.append(PartitionsTakenOver(group=known.name, consumer_id=consumer_id, marks=tuple(taken)))
-    events += _committed(known, consumer_id)
+    events += settled
     if deliveries:
-        events.append(MessagesDelivered(group=known.name, consumer_id=consumer_id, deliveries=tuple(deliveries)))
+        events.append(MessagesDelivered(id=id, group=known.name, consumer_id=consumer_id, deliveries=tuple(deliveries)))
     return events
 
 
-def give_back(group: Group | None, consumer_id: str, deliveries: Sequence[Delivery]) -> Sequence[Event]:
-    """Unless it was committed, or went to somebody else, in the meantime."""
-    lines = {(name, partition): line for name, partition, line in owned(group, consumer_id)} if group else {}
-    marks = [
-        Mark(name=delivery.name, partition=delivery.partition, at=delivery.start)
-        for delivery in deliveries
-        if (line := lines.get((delivery.name, delivery.partition))) is not None
-        and (line.reader, line.handed) == (consumer_id, delivery.until)
-    ]
-    if group is None or not marks:
-        return ()
-    return (MessagesReturned(group=group.name, consumer_id=consumer_id, marks=tuple(marks)),)
-
-
-def commit(group: Group | None, consumer_id: str) -> Sequence[Event]:
+def commit(group: Group | None, consumer_id: str, outcome: Outcome | None) -> Sequence[Event]:
+    """What was handed out, if it arrived."""
     known = require_member(group, consumer_id)
     if any(line.reader not in ("", consumer_id) for _, _, line in owned(known, consumer_id)):
         raise AnotherReaderError("Manual commit ignored: another origin reading")
-    return _committed(known, consumer_id)
+    return _settled(known, consumer_id, outcome)
 
 
 def seek(group: Group | None, marks: Sequence[Mark]) -> Sequence[Event]:
@@ -282,13 +304,27 @@ def _assigned(name: str, members: Mapping[str, Sequence[str]]) -> PartitionsAssi
     )
 
 
-def _committed(group: Group, consumer_id: str) -> Sequence[Event]:
-    marks = [
-        Mark(name=name, partition=partition, at=line.handed)
-        for name, partition, line in owned(group, consumer_id)
-        if line.reader == consumer_id and line.handed is not None
-    ]
-    return (PositionsCommitted(group=group.name, consumer_id=consumer_id, marks=tuple(marks)),) if marks else ()
+def _settled(group: Group, consumer_id: str, outcome: Outcome | None) -> Sequence[Event]:
+    """What becomes of what the consumer was handed. Raises DeliveryUnsettledError when the outcome is not of that."""
+    unsettled = group.unsettled(consumer_id)
+    if unsettled is None:
+        return ()
+    if outcome is None or outcome.id != unsettled:
+        raise DeliveryUnsettledError(unsettled)
+    marks = tuple(
+        Mark(name=name, partition=partition, at=line.next_for(consumer_id, outcome))
+        for name, partition, line in _handed(group, consumer_id)
+    )
+    settle = PositionsCommitted if outcome.arrived else MessagesReturned
+    return (settle(group=group.name, consumer_id=consumer_id, marks=marks),)
+
+
+def _handed(group: Group, consumer_id: str) -> Iterator[Owned]:
+    """Of every topic, also of one that nobody asks for now: all of it is of one delivery."""
+    for name, lines in group.lines.items():
+        for partition, line in enumerate(lines):
+            if line.handed is not None and line.reader == consumer_id:
+                yield Owned(name, partition, line)
 
 
 # Evolve
@@ -303,7 +339,8 @@ def evolve(group: Group | None, event: Event) -> Group | None:
             left = {id: topics for id, topics in group.members.items() if id != event.consumer_id}
             # Who said goodbye has committed or does not want to. Who only fell silent may come back and go on.
             gone = event.consumer_id if event.why == "goodbye" else ""
-            return replace(group, members=left, lines=_lines(group, lambda _, line: _without_handed(line, gone)))
+            lines = _lines(group, lambda _, line: _rewound(line) if line.reader == gone else line)
+            return replace(group, members=left, lines=lines)
         case PartitionsAssigned(), Group():
             partitions = {one.consumer_id: one.partitions for one in event.assignments}
             owners = {partition: id for id, mine in partitions.items() for partition in mine}
@@ -313,17 +350,21 @@ def evolve(group: Group | None, event: Event) -> Group | None:
                 lines=_lines(group, lambda partition, line: _given_to(line, owners.get(partition, line.reader))),
             )
         case ReadingBegun(), Group():
-            lines = tuple(Line(committed=start) for start in event.starts)
-            return replace(group, lines={**group.lines, event.name: lines})
+            begun = tuple(Line(committed=start) for start in event.starts)
+            return replace(group, lines={**group.lines, event.name: begun})
         case PartitionsTakenOver(), Group():
-            return _marked(group, event.marks, lambda line, _: replace(line, reader=event.consumer_id, handed=None))
+            return _marked(group, event.marks, lambda line, _: replace(_rewound(line), reader=event.consumer_id))
         case MessagesDelivered(), Group():
             handed = [Mark(name=one.name, partition=one.partition, at=one.until) for one in event.deliveries]
-            return _marked(group, handed, lambda line, at: replace(line, reader=event.consumer_id, handed=at))
+            return _marked(
+                group,
+                handed,
+                lambda line, at: replace(line, reader=event.consumer_id, handed=at, delivery=event.id),
+            )
         case MessagesReturned(), Group():
-            return _marked(group, event.marks, lambda line, _: replace(line, handed=None))
+            return _marked(group, event.marks, lambda line, _: _rewound(line))
         case PositionsCommitted(), Group():
-            return _marked(group, event.marks, lambda line, at: replace(line, committed=at, handed=None))
+            return _marked(group, event.marks, lambda line, at: replace(_rewound(line), committed=at))
         case PositionsSought(), Group():
             return _marked(group, event.marks, lambda _, at: Line(committed=at))
     return group
@@ -346,12 +387,12 @@ def _marked(group: Group, marks: Sequence[Mark], change: Callable[[Line, Offsets
     return replace(group, lines=lines)
 
 
-def _without_handed(line: Line, consumer_id: str) -> Line:
-    return replace(line, handed=None) if line.handed is not None and line.reader == consumer_id else line
+def _rewound(line: Line) -> Line:
+    return replace(line, handed=None, delivery=None)
 
 
 def _given_to(line: Line, owner: str) -> Line:
-    return replace(line, handed=None) if line.handed is not None and line.reader != owner else line
+    return _rewound(line) if line.handed is not None and line.reader != owner else line
 
 
 GROUP = Decider("streams.group", Group, evolve)

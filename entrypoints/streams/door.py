@@ -9,6 +9,7 @@ from typing import Literal
 from adapters.security.tokens import InvalidTokenError
 from application.executor import CommandExecutor
 from application.ports import LogUnavailableError
+from application.streams.deliveries import Deliveries
 from application.streams.messages import Arrivals, MessageLog
 from application.streams.polling import Poller
 from application.streams.sessions import Sessions
@@ -50,6 +51,7 @@ class Door:
     messages: MessageLog
     arrivals: Arrivals
     sessions: Sessions
+    deliveries: Deliveries
     topics: TopicQueries
     groups: GroupQueries
     places: PlaceQueries

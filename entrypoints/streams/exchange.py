@@ -1,5 +1,6 @@
 """One request of this contract and its answer."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -7,7 +8,8 @@ from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from adapters.security.tokens import Claims
-from entrypoints.exchange import ClientGoneError, Exchange, TooLargeError
+from entrypoints.exchange import Answer, ClientGoneError, Exchange, TooLargeError
+from entrypoints.http_protocol import connection_of
 from entrypoints.operations.pages import Receive, Scope, Send
 
 # A body that is longer under way is not waited for.
@@ -63,6 +65,24 @@ class StreamsExchange(Exchange):
         if self.content_length is not None and len(body) < self.content_length:
             raise ClientGoneError  # it went away in the middle
         return body
+
+    async def deliver(self, answer: Answer) -> bool:
+        """Answers; whether the network took all of it while the client was there. What waits in this process would be
+        lost with it."""
+        connection = connection_of(self.scope)
+        await self.begin_answer(answer)
+        connection.set_write_buffer_limits(high=0)
+        try:
+            await self.write(answer.body)
+            await self.write(b"")  # waits until what was written before has gone
+            leaving = asyncio.create_task(self.gone())
+            await asyncio.sleep(0)
+            is_there = not leaving.done()
+            leaving.cancel()
+        finally:
+            connection.set_write_buffer_limits()
+        await self.end()
+        return is_there
 
 
 def readable(text: str) -> str:

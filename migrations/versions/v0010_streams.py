@@ -1,4 +1,4 @@
-"""Topics and groups, and when each consumer was last heard of."""
+"""Topics and groups, when each consumer was last heard of, and what arrived at it last."""
 
 from alembic import op
 
@@ -43,15 +43,19 @@ def upgrade() -> None:
         " disposal text NOT NULL)"
     )
     op.execute("CREATE TABLE stream_groups (id uuid PRIMARY KEY, name text NOT NULL, state bytea NOT NULL)")
-    # No read model: it says who is there, not what happened. Ids are texts of any kind, hence bytes.
+    # No read models: they say who is there, not what happened. Ids are texts of any kind, hence bytes.
     op.execute("CREATE TABLE stream_sessions (consumer_id bytea PRIMARY KEY, seen_at timestamptz NOT NULL)")
     op.execute("CREATE INDEX stream_sessions_by_time ON stream_sessions (seen_at)")
+    op.execute(
+        "CREATE TABLE stream_deliveries"
+        " (consumer_id bytea PRIMARY KEY, delivery uuid NOT NULL, arrived_at timestamptz NOT NULL)"
+    )
 
     op.execute("CREATE TABLE checkpoints (name text PRIMARY KEY, position bigint NOT NULL)")
 
 
 def downgrade() -> None:
-    for table in ("checkpoints", "stream_sessions", "stream_groups", "stream_retention"):
+    for table in ("checkpoints", "stream_deliveries", "stream_sessions", "stream_groups", "stream_retention"):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP TABLE stream_days")
     op.execute("DROP TABLE stream_partitions")

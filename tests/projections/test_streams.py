@@ -13,7 +13,7 @@ from msgspec import Raw
 from application.streams.messages import Place
 from domain.event import Event
 from domain.identifiers import group_id, partition_id
-from domain.streams.group import GROUP, Delivery, join, leave, owned, poll
+from domain.streams.group import GROUP, Delivery, Outcome, join, leave, owned, poll
 from domain.streams.partition import START, MessagesProduced, Offsets
 from projections.database import Database
 from projections.positions import Positions
@@ -71,7 +71,11 @@ async def test_the_rate_fades_when_nothing_comes(
 
 
 @ROOM
-@given(steps=st.lists(st.tuples(st.sampled_from(["join", "poll", "leave"]), st.sampled_from("abc")), max_size=12))
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["join", "poll", "poll again", "leave"]), st.sampled_from("abc")), max_size=12
+    )
+)
 async def test_a_group_is_shown_as_the_domain_has_it(
     database: Database,
     positions: Positions,
@@ -86,13 +90,17 @@ async def test_a_group_is_shown_as_the_domain_has_it(
         if step == "join":
             events = join(group, name, consumer, ("t",), {"t": (START,) * 4})
         elif group is not None and consumer in group.members:
+            unsettled = group.unsettled(consumer)
+            outcome = None if unsettled is None else Outcome(id=unsettled, arrived=step != "poll again")
             deliveries = [
                 Delivery(name=topic, partition=partition, start=at, until=Offsets(offset=at.offset + 1))
                 for topic, partition, line in owned(group, consumer)
-                for at in [line.next_for(consumer)]
+                for at in [line.next_for(consumer, outcome)]
             ]
-            leaving = step == "leave"
-            events = leave(group, consumer, "goodbye", commit=True) if leaving else poll(group, consumer, deliveries)
+            if step == "leave":
+                events = leave(group, consumer, "goodbye", commit=True, outcome=outcome)
+            else:
+                events = poll(group, consumer, outcome, uuid4(), deliveries)
         if events:
             append(database_url, *[(group_id(name), event) for event in events])
             group = GROUP.fold(events, group)

@@ -7,7 +7,7 @@ from application.streams.consumer import CommitPositions, RegisterConsumer, Unre
 from application.streams.polling import Polled
 from domain.streams.group import Group
 from domain.streams.topic import check_name, is_log, is_reserved
-from entrypoints.exchange import Answer, ClientGoneError
+from entrypoints.exchange import Answer
 from entrypoints.streams.door import Door, origin_of, require_readable
 from entrypoints.streams.errors import INVALID_TOPIC, RefusedError, bad_request
 from entrypoints.streams.exchange import StreamsExchange, readable
@@ -57,7 +57,7 @@ async def register(door: Door, exchange: StreamsExchange) -> Answer:
     return _OK if receipt.events else _ALREADY
 
 
-async def poll(door: Door, exchange: StreamsExchange) -> Answer:
+async def poll(door: Door, exchange: StreamsExchange) -> Answer | None:
     """What comes next, as JSON unless the binary form is asked for. With `waitMs` it is waited for so long."""
     consumer_id = _id(exchange)
     wait = _wait(exchange.parameter("waitMs"))
@@ -65,9 +65,16 @@ async def poll(door: Door, exchange: StreamsExchange) -> Answer:
     if not polled.batches:
         return _MOVED if polled.moved else _NOTHING_NEW if polled.has_partitions else _NO_PARTITIONS
     accepted = exchange.header(b"accept") or ""
-    if (binary := next((kind for kind in BINARY_TYPES if kind in accepted), None)) is not None:
-        return Answer(poll_binary(polled.batches), type=binary.encode())
-    return Answer(poll_json(polled.batches))
+    arrived = False
+    try:
+        if (binary := next((kind for kind in BINARY_TYPES if kind in accepted), None)) is not None:
+            answer = Answer(poll_binary(polled.batches), type=binary.encode())
+        else:
+            answer = Answer(poll_json(polled.batches))
+        arrived = await exchange.deliver(answer)
+    finally:
+        door.deliveries.tell(consumer_id, polled.id, arrived=arrived)
+    return None
 
 
 async def _poll(door: Door, exchange: StreamsExchange, consumer_id: str) -> Polled:
@@ -75,18 +82,16 @@ async def _poll(door: Door, exchange: StreamsExchange, consumer_id: str) -> Poll
 
 
 async def _wait_for(door: Door, exchange: StreamsExchange, consumer_id: str, wait: float) -> Polled:
-    """What somebody who has hung up was to get comes next again."""
+    """Only as long as somebody is there."""
     leaving = asyncio.create_task(exchange.gone())
-    origin = origin_of(exchange)
     try:
-        polled = await door.poller.poll(
-            consumer_id, origin, _reading(exchange), wait, lambda: not leaving.done() and not door.stopping.is_set()
+        return await door.poller.poll(
+            consumer_id,
+            origin_of(exchange),
+            _reading(exchange),
+            wait,
+            lambda: not leaving.done() and not door.stopping.is_set(),
         )
-        if leaving.done():
-            if polled.batches:
-                await door.poller.give_back(consumer_id, polled, origin)
-            raise ClientGoneError
-        return polled
     finally:
         leaving.cancel()
 
@@ -94,7 +99,12 @@ async def _wait_for(door: Door, exchange: StreamsExchange, consumer_id: str, wai
 async def commit(door: Door, exchange: StreamsExchange) -> Answer:
     consumer_id = _id(exchange)
     origin = origin_of(exchange)
-    receipt = await door.executor.execute(CommitPositions(consumer_id=consumer_id, actor=origin.actor), origin)
+    receipt = await door.deliveries.settling(
+        consumer_id,
+        lambda outcome: door.executor.execute(
+            CommitPositions(consumer_id=consumer_id, actor=origin.actor, outcome=outcome), origin
+        ),
+    )
     door.sessions.hear(consumer_id)
     group = receipt.state
     has_partitions = isinstance(group, Group) and consumer_id in group.partitions
@@ -103,10 +113,15 @@ async def commit(door: Door, exchange: StreamsExchange) -> Answer:
 
 async def goodbye(door: Door, exchange: StreamsExchange) -> Answer:
     """What it had goes to the others at once."""
+    consumer_id = _id(exchange)
     commits = exchange.parameter("commit").lower() != "false"
     origin = origin_of(exchange)
-    command = UnregisterConsumer(consumer_id=_id(exchange), actor=origin.actor, commit=commits)
-    await door.executor.execute(command, origin)
+    await door.deliveries.settling(
+        consumer_id,
+        lambda outcome: door.executor.execute(
+            UnregisterConsumer(consumer_id=consumer_id, actor=origin.actor, commit=commits, outcome=outcome), origin
+        ),
+    )
     return _OK
 
 

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -17,6 +20,7 @@ from tests.product import Product, descendants
 from tests.waiting import eventually
 
 TIMEOUT = 1.5
+MEGABYTE = 1_000_000
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -24,7 +28,10 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One that waits for nobody, and that a test may kill."""
-    environment = {"TIDEMARK_CONSUMER_READ_TIMEOUT_MS": str(int(TIMEOUT * 1000))}
+    environment = {
+        "TIDEMARK_CONSUMER_READ_TIMEOUT_MS": str(int(TIMEOUT * 1000)),
+        "TIDEMARK_MAX_POLL_SIZE": str(64 * MEGABYTE),
+    }
     with Product(tmp_path_factory.mktemp("impatient"), environment=environment) as running:
         yield running
 
@@ -136,6 +143,58 @@ def test_F7_what_was_answered_is_there_after_kill_9(product: Product, topic: str
     other = fresh("c")
     streams.joined(other, fresh("group"), topic)
     assert streams.values(other) == [*range(20), "a", "b"]
+
+
+@pytest.mark.parametrize("fault", ["the client hangs up", "the server is killed"])
+@pytest.mark.parametrize("then", ["poll", "commit", "goodbye"])
+def test_an_answer_that_was_lost_comes_again(product: Product, topic: str, group: str, fault: str, then: str) -> None:
+    """It is more than what lies between the two can hold (tcp_wmem is 4 MiB), so some of it is still in the server."""
+    streams = Streams(product)
+    id = fresh("c")
+    streams.joined(id, group, topic)
+    for _ in range(10):
+        streams.put(topic, "x" * MEGABYTE, "k")
+    with _reading_slowly(product.urls["consumer"], f"/v1/consumer/poll?consumerId={id}"):
+        if fault == "the server is killed":
+            product.kill()
+    if fault == "the server is killed":
+        product.start()
+    streams = Streams(product)
+    assert streams.register(id, topic, group=group).status_code == 200
+    if then == "commit":
+        assert streams.commit(id).status_code == 204
+    elif then == "goodbye":
+        assert streams.goodbye(id).text == "OK"
+        id = fresh("c")
+        streams.joined(id, group, topic)
+    assert [item.start for item in streams.items(id)] == [0]
+    assert streams.drain(id) == [], "what arrived does not come again"
+
+
+@contextmanager
+def _reading_slowly(url: str, path: str) -> Iterator[None]:
+    """The answer has begun to come, and is not read to its end."""
+    parts = urlsplit(url)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.connect((parts.hostname, parts.port))
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        assert b"200 OK" in connection.recv(1_000)
+        yield
+
+
+def test_what_arrived_does_not_come_again_after_a_restart(product: Product, topic: str, group: str) -> None:
+    streams = Streams(product)
+    id = fresh("c")
+    streams.joined(id, group, topic)
+    streams.put(topic, 1, "k")
+    assert [item.values for item in streams.items(id)] == [[1]]
+    product.stop()
+    product.start()
+    streams = Streams(product)
+    assert streams.register(id, topic, group=group).status_code == 200
+    streams.put(topic, 2, "k")
+    assert streams.values(id) == [2]
 
 
 def test_F11_nothing_is_promised_while_the_database_does_not_answer(product: Product, topic: str, group: str) -> None:
