@@ -179,10 +179,15 @@ def _drain(shop: Shop) -> dict[Place, tuple[str, int]]:
                 answer = client.post(f"{url}/v1/consumer/poll", params={"consumerId": id})
             return answer.status_code == 204
 
+        def read_to_the_end() -> bool:
+            assert read(GROUP, shop, "last"), "the group cannot be read"
+            missed = set(last.delivered) - set(shop.delivered)
+            assert not missed, f"the group missed {len(missed)}, such as {sorted(missed)[:5]}"
+            assert set(shop.delivered) == set(last.delivered), "the group was given what is not there"
+            return True
+
         assert read("auditor", last, "auditor")
-        eventually(
-            lambda: read(GROUP, shop, "last") and set(shop.delivered) == set(last.delivered), seconds=30, pause=0.2
-        )
+        eventually(read_to_the_end, seconds=30, pause=0.2)
     assert not last.gaps
     return last.delivered
 
