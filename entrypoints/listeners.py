@@ -6,6 +6,10 @@ from typing import cast
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.audit.application import PREFIX as AUDIT_PREFIX
+from entrypoints.audit.application import Audit
+from entrypoints.audit.door import Door as AuditDoor
+from entrypoints.audit.views import Views
 from entrypoints.bearers import Bearers, LockedOut
 from entrypoints.cloud_connector import routes as connector_routes
 from entrypoints.cloud_connector.application import PREFIX as CONNECTOR_PREFIX
@@ -28,12 +32,16 @@ from entrypoints.operations import pages
 from entrypoints.operations.front import Front
 from entrypoints.operations.pages import App
 from entrypoints.operations.readiness import NotReadyError, database_is_reachable
+from entrypoints.showing import MAPPER, shown_event
 from entrypoints.sockets import API, CONNECTOR, CONSUMER, DISCOVERY, LISTENERS, METRICS, PRODUCER, WORKER
 from entrypoints.streams import routes as stream_routes
 from entrypoints.streams.application import PREFIX as STREAMS_PREFIX
 from entrypoints.streams.application import StreamsContract
 from entrypoints.streams.door import Door as StreamsDoor
 from entrypoints.streams.door import Ports
+from projections.audit.histories import HistoryQueries
+from projections.audit.traces import TraceQueries
+from projections.audit.trail_queries import TrailQueries
 from projections.connectors.connector_queries import ConnectorQueries
 from projections.connectors.thing_queries import ThingQueries
 from projections.devices.commands import CommandQueries
@@ -103,8 +111,9 @@ def contract_apps(api: Api) -> Mapping[str, App]:
         ),
     )
     streams = _streams(api, bearers)
+    main = BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main)
     return {
-        API.name: BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main),
+        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, main),
         CONNECTOR.name: connector,
         METRICS.name: metrics,
         DISCOVERY.name: StreamsContract(streams, stream_routes.DISCOVERY),
@@ -182,6 +191,22 @@ def _streams(api: Api, bearers: Bearers) -> StreamsDoor:
         ports=Ports(settings.http_port, settings.discovery_port, settings.producer_port, settings.consumer_port),
         largest=settings.max_message_size,
         stopping=api.stopping,
+    )
+
+
+def _audit(api: Api, bearers: Bearers) -> Audit:
+    trail = TrailQueries(api.database)
+    return Audit(
+        AuditDoor(
+            bearers=bearers,
+            trail=trail,
+            histories=HistoryQueries(api.database, MAPPER.event),
+            traces=TraceQueries(api.database, trail),
+            views=Views(shown_event, api.accounts.names),
+            arrivals=api.streams.arrivals,
+            head=lambda: log_head(api.database),
+            stopping=api.stopping,
+        )
     )
 
 

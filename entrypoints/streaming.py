@@ -5,14 +5,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from uuid import UUID
 
 from adapters.eventstore.lease import Lease, LeaseLostError
-from adapters.eventstore.mapper import Mapper
-from adapters.eventstore.reader import LogRow, PostgresLogReader
-from adapters.eventstore.shown import shown
+from adapters.eventstore.reader import PostgresLogReader
 from adapters.streams.arrivals import LogArrivals
 from adapters.streams.sessions import PostgresSessions
 from adapters.streams.values import LogValues
@@ -22,9 +18,9 @@ from application.streams.deliveries import Deliveries
 from application.streams.polling import Poller
 from application.streams.retention import Retaining
 from application.streams.sessions import Sessions
-from domain.catalogue import CATALOGUE
 from entrypoints.running import running_beside
 from entrypoints.settings import Settings
+from entrypoints.showing import MAPPER, shown_event
 from projections.database import Database
 from projections.positions import Positions
 from projections.streams.messages import MessageQueries
@@ -49,15 +45,10 @@ class Streaming:
 
 @asynccontextmanager
 async def streaming(settings: Settings, executor: CommandExecutor, database: Database) -> AsyncIterator[Streaming]:
-    mapper = Mapper(CATALOGUE)
-
-    def shown_in_topics(position: int, stream: UUID, version: int, topic: str, state: bytes) -> tuple[datetime, bytes]:
-        return shown(LogRow(position, stream, version, topic, state), mapper)
-
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(PostgresSessions(settings.database_url))
-        reader = await stack.enter_async_context(PostgresLogReader(settings.database_url, mapper))
-        messages = MessageQueries(database, shown_in_topics)
+        reader = await stack.enter_async_context(PostgresLogReader(settings.database_url, MAPPER))
+        messages = MessageQueries(database, shown_event)
         arrivals = LogArrivals(reader)
         sessions = Sessions(executor, store, settings.consumer_read_timeout_ms / 1000)
         deliveries = Deliveries(store)

@@ -1,5 +1,6 @@
 """Every read model there is."""
 
+from projections.audit.trail import AuditTrail
 from projections.connectors.connectors import Connectors
 from projections.connectors.things import Things
 from projections.devices.commands import DeviceCommandHistory
@@ -27,4 +28,5 @@ READ_MODELS: tuple[type[ReadModel], ...] = (
     Things,
     Topics,
     Groups,
+    AuditTrail,
 )

@@ -72,7 +72,7 @@ def message(row: LogRow, mapper: Mapper, source: str, largest: int) -> Message:
         f"{more}\r\n"
     )
     # The stream takes the message only as its next one, so that its sequence is the log's position.
-    return Message(f"{_subject_of(topic)}{aggregate}", headers.encode("ascii"), data).after(row.position - 1)
+    return Message(f"{subject_of(topic)}{aggregate}", headers.encode("ascii"), data).after(row.position - 1)
 
 
 def source_of(identity: str) -> str:
@@ -106,7 +106,7 @@ def recorded(catalogue: Catalogue, headers: Mapping[str, str], data: bytes) -> R
 
 
 @cache
-def _subject_of(topic: str) -> str:
+def subject_of(topic: str) -> str:
     """The subject of a topic up to the aggregate's id: without the version, which subscribers find in `ce-type`."""
     return f"{SUBJECT_PREFIX}.{topic.rpartition('.')[0]}."
 

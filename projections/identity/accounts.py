@@ -1,6 +1,6 @@
 """Accounts: who exists, and who may no longer act."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 from uuid import UUID
 
@@ -60,5 +60,12 @@ class Accounts:
         """The ids of all accounts that may not act now."""
         return frozenset(row[0] for row in await self._database.all(_DISABLED))
 
+    async def names(self, ids: Collection[UUID]) -> Mapping[UUID, str]:
+        """The usernames of those that there are."""
+        return dict(await self._database.all(_NAMES, ids=list(ids))) if ids else {}
 
+
+_NAMES = sa.select(USERS.c.id, USERS.c.username).where(
+    USERS.c.id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid))), USERS.c.valid_to.is_(None)
+)
 _DISABLED = sa.select(USERS.c.id).where(USERS.c.disabled, USERS.c.valid_to.is_(None))

@@ -12,46 +12,23 @@ from msgspec.structs import replace
 
 from adapters.eventstore.mapper import Mapper
 from application.ports import NewEvent
+from domain.aggregates import DECIDERS
 from domain.catalogue import CATALOGUE
-from domain.connectors.action import ACTION
-from domain.connectors.client import CLIENT
-from domain.connectors.instance import INSTANCE
-from domain.connectors.place import PLACE
-from domain.connectors.properties import PROPERTIES
-from domain.connectors.publication import NUMBERS, PUBLICATION
-from domain.connectors.push import PUSH
-from domain.connectors.thing import THING
 from domain.decider import Decider
 from domain.devices import command, device, external_id, link, part
-from domain.devices.actor import ACTOR
 from domain.devices.command import COMMANDS, DeviceCommandIssued
 from domain.devices.device import DEVICE, Announcement, Correction
 from domain.devices.external_id import EXTERNAL_ID
 from domain.devices.link import LINK, LinkOpened
 from domain.devices.part import PartCorrection, PartDescription
 from domain.devices.reading import READING, RecordedReading, correct
-from domain.devices.readings import READINGS
 from domain.devices.sensor import SENSOR, SENSOR_EVENTS
-from domain.devices.state_message import STATE_MESSAGES
 from domain.errors import AlreadyExistsError, DomainError
 from domain.event import Envelope, Event
 from domain.identity import user
-from domain.identity.logins import ACQUAINTANCE, LOGINS_OF_SOURCE, LOGINS_OF_USER
-from domain.identity.registry import REGISTRY
 from domain.identity.user import USER
-from domain.streams.consumer import CONSUMER
-from domain.streams.group import GROUP
-from domain.streams.partition import PARTITION
-from domain.streams.submission import SUBMISSION
-from domain.streams.topic import TOPIC
 from tests.domain.strategies import events, instants, of
 
-DECIDERS: tuple[Decider[Any], ...] = (
-    *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE),
-    *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
-    *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION, PUSH),
-    *(TOPIC, PARTITION, SUBMISSION, CONSUMER, GROUP),
-)
 MAPPER = Mapper(CATALOGUE)
 
 ids = st.sampled_from([UUID(int=n) for n in range(1, 5)])
@@ -79,7 +56,7 @@ def test_every_event_comes_back_from_its_stored_form_unchanged(event: Event, at:
     assert (recorded.position, recorded.aggregate_id, recorded.version) == (9, UUID(int=1), 3)
 
 
-@pytest.mark.parametrize("decider", DECIDERS, ids=lambda decider: decider.name)
+@pytest.mark.parametrize("decider", DECIDERS.values(), ids=lambda decider: decider.name)
 @given(history=st.lists(events, max_size=20))
 def test_evolve_never_raises_whatever_comes_in_whatever_order(decider: Decider[Any], history: list[Event]) -> None:
     state = decider.fold(history)

@@ -1,0 +1,41 @@
+"""What the routes of the audit need, and who may ask."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from application.streams.messages import Arrivals
+from entrypoints.audit.exchange import AuditExchange
+from entrypoints.audit.views import Views
+from entrypoints.bearers import Bearers
+from projections.audit.histories import HistoryQueries
+from projections.audit.traces import TraceQueries
+from projections.audit.trail_queries import TrailQueries
+
+READ_AUDIT = "audit.read"
+
+
+class ForbiddenError(Exception):
+    """The token does not allow it."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Everything behind the routes. `head` is the end of the log now."""
+
+    bearers: Bearers
+    trail: TrailQueries
+    histories: HistoryQueries
+    traces: TraceQueries
+    views: Views
+    arrivals: Arrivals
+    head: Callable[[], Awaitable[int]]
+    stopping: asyncio.Event
+
+
+async def let_in(door: Door, exchange: AuditExchange) -> None:
+    """Raises NoTokenError, InvalidTokenError, ForbiddenError, and LogUnavailableError when nobody knows whose account
+    is disabled."""
+    claims = await door.bearers.claims(exchange.header(b"authorization"))
+    if READ_AUDIT not in claims.scopes:
+        raise ForbiddenError(f"Reading the audit needs a token with the scope {READ_AUDIT}")

@@ -1,0 +1,42 @@
+"""What goes wrong, in the audit's words: `{"error": …}`."""
+
+import msgspec
+
+from adapters.security.tokens import InvalidTokenError
+from application.ports import LogUnavailableError
+from entrypoints.audit.door import ForbiddenError
+from entrypoints.audit.exchange import BadRequestError, NotFoundError
+from entrypoints.bearers import NoTokenError
+from entrypoints.exchange import Answer, Header
+
+_BEARER: Header = (b"www-authenticate", b"Bearer")
+
+
+def error(status: int, text: str, *headers: Header) -> Answer:
+    return Answer(msgspec.json.encode({"error": text}), status, headers)
+
+
+NOT_FOUND = error(404, "there is nothing here; see docs/audit.md")
+INTERNAL = error(500, "internal server error")
+
+
+def method_not_allowed(allowed: str) -> Answer:
+    return error(405, "method not allowed", (b"allow", allowed.encode()))
+
+
+def answer_to(fault: Exception) -> Answer | None:
+    """None for what nobody expected."""
+    match fault:
+        case BadRequestError():
+            return error(400, str(fault))
+        case NotFoundError():
+            return error(404, str(fault))
+        case NoTokenError():
+            return error(401, "a token is needed; `tidemark token --scope audit.read` makes one", _BEARER)
+        case InvalidTokenError():
+            return error(401, str(fault), (b"www-authenticate", b'Bearer error="invalid_token"'))
+        case ForbiddenError():
+            return error(403, str(fault))
+        case LogUnavailableError():
+            return error(503, "the database cannot be reached", (b"retry-after", b"1"))
+    return None

@@ -1,0 +1,1 @@
+"""Where in the log something is: the index of the audit."""

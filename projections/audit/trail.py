@@ -1,0 +1,191 @@
+"""The index of the log by who, what, through what and in which conversation, block by block (docs/adr/0020).
+
+A block is written once, when it is full. What it holds until then is in this process, and read again from the log when
+that was lost or belongs to a batch that was rolled back.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from hashlib import blake2b
+from typing import ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+
+from domain.event import Envelope, Event, Recorded
+from domain.value import Value
+from projections.database import METADATA
+from projections.readmodel import Target
+
+BLOCK = 4_096
+
+AUDIT_KEYS = sa.Table(
+    "audit_keys",
+    METADATA,
+    sa.Column("key", sa.BigInteger, primary_key=True),
+    sa.Column("block", sa.BigInteger, primary_key=True),
+    sa.Column("offsets", sa.LargeBinary, nullable=False),
+)
+AUDIT_BLOCKS = sa.Table(
+    "audit_blocks",
+    METADATA,
+    sa.Column("block", sa.BigInteger, primary_key=True),
+    sa.Column("earliest", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("latest", sa.DateTime(timezone=True), nullable=False),
+)
+
+Kind = Literal["context", "aggregate", "event", "actor", "source", "correlation", "about"]
+
+# The envelope stands before the data and does not need it.
+HEAD_BYTES = 700
+_DATA = b',"data":'
+_BITMAP = BLOCK // 8
+
+
+class Head(Value):
+    """The beginning of what is stored of an event."""
+
+    at: datetime
+    actor: str
+    source: str
+    correlation_id: str
+
+
+_named_ids = re.compile(rb'"[a-z_]+_id":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"').findall
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+def head_of(beginning: bytes) -> Head:
+    """Of the first bytes of what is stored, or of all of it."""
+    return _decode_head(beginning[: beginning.index(_DATA)] + b"}")
+
+
+def ids_named_in(beginning: bytes) -> Collection[UUID]:
+    """Which things an event is about beside its own aggregate, by the first bytes of what is stored."""
+    return {UUID(str(id, "ascii")) for id in _named_ids(beginning, beginning.index(_DATA))}
+
+
+def _ids_in(event: Event) -> Collection[UUID]:
+    """The same, of the event itself."""
+    return {id for name in _id_fields(type(event)) if isinstance(id := getattr(event, name), UUID)}
+
+
+@cache
+def _id_fields(event: type[Event]) -> Sequence[str]:
+    return [name for name in event.__struct_fields__ if name.endswith("_id")]
+
+
+def key_of(kind: Kind, value: str) -> int:
+    """63 bits, so that two share one hardly ever; whoever searches looks at the event as well."""
+    digest = blake2b(f"{kind}\0{value}".encode(errors="surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def names_of(topic: str) -> tuple[str, str, str]:
+    """The context, the kind of aggregate and the event that a topic names, without its version."""
+    context, aggregate, event = topic.split(".")[:3]
+    return context, f"{context}.{aggregate}", f"{context}.{aggregate}.{event}"
+
+
+def packed(offsets: Sequence[int]) -> bytes:
+    """Places in a block, in their order. Two bytes each, or a bitmap where that is shorter."""
+    if len(offsets) * 2 < _BITMAP:
+        return b"".join([offset.to_bytes(2, "big") for offset in offsets])
+    bits = bytearray(_BITMAP)
+    for offset in offsets:
+        bits[offset >> 3] |= 1 << (offset & 7)
+    return bytes(bits)
+
+
+def unpacked(stored: bytes) -> list[int]:
+    if len(stored) < _BITMAP:
+        return [int.from_bytes(stored[at : at + 2], "big") for at in range(0, len(stored), 2)]
+    return [offset for offset in range(BLOCK) if stored[offset >> 3] & (1 << (offset & 7))]
+
+
+class _Open:
+    """The block that is being filled: of each key where it stands."""
+
+    def __init__(self, block: int) -> None:
+        self.block = block
+        self.keys: defaultdict[tuple[Kind, str], list[int]] = defaultdict(list)
+        self.earliest: datetime | None = None
+        self.latest: datetime | None = None
+
+    def add(self, position: int, stream: UUID, topic: str, head: Head | Envelope, named: Collection[UUID]) -> None:
+        offset = position % BLOCK
+        context, aggregate, event = names_of(topic)
+        keys = self.keys
+        keys["context", context].append(offset)
+        keys["aggregate", aggregate].append(offset)
+        keys["event", event].append(offset)
+        keys["actor", head.actor].append(offset)
+        keys["source", head.source].append(offset)
+        keys["correlation", head.correlation_id].append(offset)
+        for id in {stream, *named}:
+            keys["about", str(id)].append(offset)
+        if self.earliest is None or head.at < self.earliest:
+            self.earliest = head.at
+        if self.latest is None or head.at > self.latest:
+            self.latest = head.at
+
+    def rows(self) -> Iterator[tuple[int, int, bytes]]:
+        """One for each key. Should two keys be one, it is found in both places."""
+        merged: dict[int, list[int]] = {}
+        for (kind, value), offsets in self.keys.items():
+            known = merged.setdefault(key_of(kind, value), offsets)
+            if known is not offsets:
+                known[:] = sorted({*known, *offsets})
+        for key, offsets in merged.items():
+            yield key, self.block, packed(offsets)
+
+
+class AuditTrail:
+    """The read model `trail`."""
+
+    name: ClassVar[str] = "trail"
+    version: ClassVar[int] = 1
+    tables: ClassVar[Sequence[sa.Table]] = (AUDIT_KEYS, AUDIT_BLOCKS)
+
+    def __init__(self) -> None:
+        self._open = _Open(0)
+        self._next = 0
+
+    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+        if batch[0].position != self._next:
+            await self._begin(batch[0].position, to)
+        self._next = 0  # until all of it is done
+        for one in batch:
+            block = one.position // BLOCK
+            if block != self._open.block:
+                await self._close(to)
+                self._open = _Open(block)
+            self._open.add(one.position, one.aggregate_id, one.event.topic, one.envelope, _ids_in(one.event))
+        self._next = batch[-1].position + 1
+
+    async def _begin(self, position: int, to: Target) -> None:
+        """What stands in the block before the position."""
+        self._open = _Open(position // BLOCK)
+        cursor = to.connection.cursor(binary=True)
+        await cursor.execute(
+            b"SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events"
+            b" WHERE notification_id >= %s AND notification_id < %s ORDER BY notification_id",
+            (HEAD_BYTES, self._open.block * BLOCK, position),
+        )
+        for at, stream, topic, beginning in await cursor.fetchall():
+            self._open.add(at, stream, topic, head_of(beginning), ids_named_in(beginning))
+
+    async def _close(self, to: Target) -> None:
+        cursor = to.connection.cursor()
+        async with cursor.copy(f"COPY {to.name(AUDIT_KEYS)} FROM STDIN (FORMAT BINARY)".encode()) as copy:
+            copy.set_types(["int8", "int8", "bytea"])
+            for row in self._open.rows():
+                await copy.write_row(row)
+        await cursor.execute(
+            f"INSERT INTO {to.name(AUDIT_BLOCKS)} VALUES (%s, %s, %s)".encode(),
+            (self._open.block, self._open.earliest, self._open.latest),
+        )
