@@ -6,8 +6,9 @@ from uuid import UUID
 
 from application.command import Aggregates, Change, Command, Handler, change
 from domain.decider import Decider
-from domain.identifiers import REGISTRY_ID, acquaintance_id, logins_id, source_id, user_id
-from domain.identity import logins, registry, user
+from domain.identifiers import REGISTRY_ID, access_id, acquaintance_id, logins_id, source_id, user_id
+from domain.identity import access, logins, registry, user
+from domain.identity.access import ACCESS, NOBODY, AccessRefused
 from domain.identity.logins import ACQUAINTANCE, LOGINS_OF_SOURCE, LOGINS_OF_USER, MINUTE, Failures
 from domain.identity.registry import REGISTRY
 from domain.identity.user import USER
@@ -91,6 +92,30 @@ def _failures(decider: Decider[Failures], id: Callable[[date], UUID], aggregates
     return logins.together(aggregates.find_many(decider, map(id, days)).values())
 
 
+class RefuseAccess(Command):
+    """A request was not allowed. Of too many in a minute not all are recorded."""
+
+    asker: str
+    source: str
+    method: str
+    route: str
+    status: int
+
+
+def refuse_access(command: RefuseAccess, aggregates: Aggregates) -> Sequence[Change]:
+    asker = command.source if command.asker == NOBODY else command.asker
+    id = access_id(asker, aggregates.now.date())
+    refused = AccessRefused(
+        asker=command.asker,
+        source=command.source,
+        method=command.method,
+        route=command.route,
+        status=command.status,
+        at=aggregates.now,
+    )
+    return [change(ACCESS, id, access.refuse(aggregates.find(ACCESS, id), refused))]
+
+
 class RehashPassword(Command):
     username: str
     password_hash: str
@@ -126,6 +151,7 @@ HANDLERS: Mapping[type[Command], Handler] = {
     TryLogin: try_login,
     RefuseLogin: refuse_login,
     AcceptLogin: accept_login,
+    RefuseAccess: refuse_access,
     RehashPassword: rehash_password,
     DisableUser: disable_user,
     EnableUser: enable_user,

@@ -22,6 +22,7 @@ from domain.devices.reading import READING
 from domain.devices.readings import READINGS
 from domain.devices.sensor import SENSOR
 from domain.devices.state_message import STATE_MESSAGES
+from domain.identity.access import ACCESS
 from domain.identity.logins import ACQUAINTANCE, LOGINS_OF_SOURCE, LOGINS_OF_USER
 from domain.identity.registry import REGISTRY
 from domain.identity.user import USER
@@ -35,7 +36,7 @@ from domain.streams.topic import TOPIC
 DECIDERS: Mapping[str, Decider[Any]] = {
     decider.name: decider
     for decider in (
-        *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE),
+        *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE, ACCESS),
         *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
         REPORTS,
         *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION, PUSH),

@@ -8,12 +8,12 @@ import msgspec
 from domain.connectors import action, client, instance, place, properties, publication, push, thing
 from domain.devices import actor, command, device, external_id, link, reading, readings, sensor, state_message
 from domain.event import Event
-from domain.identity import logins, registry, user
+from domain.identity import access, logins, registry, user
 from domain.metrics import reports
 from domain.streams import consumer, group, partition, submission, topic
 
 MODULES: tuple[ModuleType, ...] = (
-    *(user, registry, logins),
+    *(user, registry, logins, access),
     *(device, sensor, actor, external_id, readings, reading, command, link, state_message),
     reports,
     *(place, publication, instance, client, thing, properties, action, push),

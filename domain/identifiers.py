@@ -38,6 +38,11 @@ def source_id(source: str, day: date) -> UUID:
     return uuid5(TIDEMARK, f"source/{source}/{day.isoformat()}")
 
 
+def access_id(asker: str, day: date) -> UUID:
+    """The stream of what was refused to one asker, an actor or a source, on one day (UTC)."""
+    return uuid5(TIDEMARK, f"access/{asker}/{day.isoformat()}")
+
+
 def acquaintance_id(user_id: UUID, source: str) -> UUID:
     """One for each user and source."""
     return uuid5(user_id, f"source/{source}")

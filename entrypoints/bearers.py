@@ -4,6 +4,7 @@ from time import monotonic
 from uuid import UUID
 
 from adapters.security.tokens import Claims, InvalidTokenError, Tokens
+from entrypoints.refusals import asked_by
 from projections.identity.accounts import Accounts
 
 # For `/connect`: a token that is no device's own but may connect any, as a bridge's.
@@ -50,6 +51,7 @@ class Bearers:
         claims = self._tokens.verify(token)
         if await self._locked_out.has(claims.user_id):
             raise InvalidTokenError("the account is disabled")
+        asked_by(f"user:{claims.user_id}")
         return claims
 
     async def admits_device(self, authorization: str | None, device: str) -> bool:

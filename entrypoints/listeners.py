@@ -32,6 +32,7 @@ from entrypoints.operations import pages
 from entrypoints.operations.front import Front
 from entrypoints.operations.pages import App
 from entrypoints.operations.readiness import NotReadyError, database_is_reachable
+from entrypoints.refusals import RefusalRecord
 from entrypoints.showing import MAPPER, shown_event
 from entrypoints.sockets import API, CONNECTOR, CONSUMER, DISCOVERY, LISTENERS, METRICS, PRODUCER, WORKER
 from entrypoints.streams import routes as stream_routes
@@ -65,9 +66,14 @@ def api_apps(api: Api) -> Mapping[str, App]:
         "/projections": pages.projections_page(api.database),
     }
     contracts = contract_apps(api)
+    refusals = RefusalRecord(api.executor)
     return {
         name: Front(
-            name, contracts.get(name, pages.not_found()), operators if name == API.name else live, api.metrics.http
+            name,
+            contracts.get(name, pages.not_found()),
+            operators if name == API.name else live,
+            api.metrics.http,
+            refusals,
         )
         for name in (listener.name for listener in LISTENERS)
     }

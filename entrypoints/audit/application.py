@@ -2,15 +2,19 @@
 
 import logging
 
+import msgspec
+
 from entrypoints.audit import errors
 from entrypoints.audit.door import Door, let_in
 from entrypoints.audit.exchange import AuditExchange
+from entrypoints.audit.openapi import document
 from entrypoints.audit.routes import ROUTES
 from entrypoints.exchange import Answer, ClientGoneError
 from entrypoints.operations.pages import Receive, Scope, Send
 from entrypoints.paths import Paths, segments_of
 
 PREFIX = "/audit"
+DOCUMENT = "/openapi.json"
 
 logger = logging.getLogger("tidemark.http")
 
@@ -18,7 +22,7 @@ logger = logging.getLogger("tidemark.http")
 class Audit:
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._paths = Paths(ROUTES)
+        self._paths = Paths((*ROUTES, DOCUMENT))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -48,6 +52,8 @@ class Audit:
         exchange.scope["path_template"] = PREFIX + found.template
         if exchange.method not in ("GET", "HEAD"):
             return errors.method_not_allowed("GET, HEAD")
+        if found.template == DOCUMENT:
+            return Answer(msgspec.json.encode(document()))
         await let_in(self._door, exchange)
         route = ROUTES[found.template]
         exchange.named = found.named

@@ -50,11 +50,13 @@ class AuditExchange(Exchange):
                 raise BadRequestError(f"there is no parameter {name!r}; there are: {', '.join(sorted(known))}")
             if name in query:
                 raise BadRequestError(f"{name} is given twice")
+            if not value:
+                raise BadRequestError(f"{name} is empty")
             query[name] = value
         self.query = query
 
     def text(self, name: str) -> str | None:
-        return self.query.get(name) or None
+        return self.query.get(name)
 
     def choice(self, name: str, choices: Collection[str], default: str) -> str:
         given = self.query.get(name, default)
@@ -64,11 +66,7 @@ class AuditExchange(Exchange):
 
     def number(self, name: str, default: int | None, most: int = _LARGEST) -> int | None:
         given = self.query.get(name)
-        if given is None:
-            return default
-        if not (given.isascii() and given.isdigit() and 1 <= int(given[:20]) <= most):
-            raise BadRequestError(f"{name} is a number from 1" + (f" to {most}" if most != _LARGEST else ""))
-        return int(given)
+        return default if given is None else as_number(given, name, most)
 
     def id(self, name: str) -> UUID | None:
         given = self.text(name)
@@ -93,6 +91,12 @@ class AuditExchange(Exchange):
             if (form := _ACCEPTED.get(accepted.partition(";")[0].strip().lower())) is not None:
                 return form
         return "json"
+
+
+def as_number(text: str, name: str, most: int = _LARGEST) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise BadRequestError(f"{name} is a number from 1" + (f" to {most}" if most != _LARGEST else ""))
+    return int(text)
 
 
 def as_id(text: str, name: str) -> UUID:

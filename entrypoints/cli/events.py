@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -9,7 +10,6 @@ from entrypoints.cli.options import DataDir, database_url_of, fail
 
 if TYPE_CHECKING:
     from adapters.eventstore.mapper import Mapper
-    from adapters.eventstore.reader import LogRow
 
 _PAGE = 100
 _BATCH = 1_000
@@ -59,7 +59,7 @@ async def _show(url: str, start: int | None, limit: int | None, topic: str, *, f
             for row in rows:
                 position = row.position
                 if row.topic.startswith(topic):
-                    typer.echo(shown(row, mapper).json if as_json else _human(row, mapper))
+                    typer.echo(shown(row, mapper).json if as_json else human(*row, mapper))
                     left -= 1
                     if left == 0:
                         return
@@ -73,12 +73,13 @@ async def _show(url: str, start: int | None, limit: int | None, topic: str, *, f
         await reader.close()
 
 
-def _human(row: "LogRow", mapper: "Mapper") -> str:
+def human(position: int, aggregate_id: UUID, version: int, topic: str, state: bytes, mapper: "Mapper") -> str:
+    """An event on one line, without the version."""
     from adapters.eventstore.shown import public_data
 
-    stored = mapper.stored(row.state)
-    data = public_data(row.topic, stored, mapper).decode()
+    stored = mapper.stored(state)
+    data = public_data(topic, stored, mapper).decode()
     shown = data if len(data) <= _SHOWN_DATA else f"{data[: _SHOWN_DATA - 1]}…"
     at = stored.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     actor = stored.actor if len(stored.actor) <= 20 else f"{stored.actor[:19]}…"
-    return f"{row.position:>8}  {at}  {actor:<20}  {stored.source:<9}  {row.topic:<36}  {row.aggregate_id}  {shown}"
+    return f"{position:>8}  {at}  {actor:<20}  {stored.source:<9}  {topic:<36}  {aggregate_id}  {shown}"

@@ -8,6 +8,7 @@ from time import perf_counter
 from entrypoints import correlation
 from entrypoints.metrics import HttpMetrics
 from entrypoints.operations.pages import App, Message, Receive, Scope, Send
+from entrypoints.refusals import RECORDED, RefusalRecord
 
 logger = logging.getLogger("tidemark.http")
 
@@ -18,14 +19,24 @@ _INTERNAL = b'{"error":"internal server error"}'
 class Front:
     """Answers the pages in `pages` itself and hands everything else on, with doubled slashes collapsed.
 
+    What is refused and matters is recorded before it is answered.
+
     Takes `X-Correlation-Id`, else `X-Request-Id`, if it is safe to repeat, and answers with `X-Request-Id`.
     """
 
-    def __init__(self, listener: str, app: App, pages: Mapping[str, App], metrics: HttpMetrics) -> None:
+    def __init__(
+        self,
+        listener: str,
+        app: App,
+        pages: Mapping[str, App],
+        metrics: HttpMetrics,
+        refusals: RefusalRecord | None = None,
+    ) -> None:
         self._listener = listener
         self._app = app
         self._pages = pages
         self._metrics = metrics
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -42,6 +53,8 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status in RECORDED and self._refusals is not None:
+                    await self._refusals.keep(scope, status)
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", id.encode())]
             await send(message)
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "migrate",
     "rebuild",
     "events",
+    "audit",
     "token",
     "user",
     "asyncapi",

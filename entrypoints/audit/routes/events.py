@@ -1,18 +1,19 @@
 """The log itself: searched, one event, and as it grows."""
 
 import asyncio
+import re
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec.structs import replace
 
 from entrypoints.audit.door import Door
-from entrypoints.audit.exchange import AuditExchange, BadRequestError, NotFoundError
+from entrypoints.audit.exchange import AuditExchange, BadRequestError, NotFoundError, as_number
 from entrypoints.audit.views import as_csv, ndjson
 from entrypoints.exchange import Answer, Header
 from projections.audit.trail_queries import Page, Sought
 
-PAGE, LARGEST_PAGE, LARGEST_FILE = 100, 1_000, 10_000
+PAGE, LARGEST_PAGE = 100, 10_000
 SIGN_OF_LIFE_SECONDS = 15.0
 LOOK_SECONDS = 0.5
 TAIL = 500
@@ -42,6 +43,7 @@ _SSE: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+_is_name = re.compile("[a-z_]+").fullmatch
 
 
 async def list_events(door: Door, exchange: AuditExchange) -> Answer | None:
@@ -51,8 +53,7 @@ async def list_events(door: Door, exchange: AuditExchange) -> Answer | None:
         await _tail(door, exchange, sought)
         return None
     newest = exchange.choice("order", ORDERS, "newest") == "newest"
-    most = LARGEST_PAGE if exchange.form == "json" else LARGEST_FILE
-    limit = exchange.number("limit", PAGE, most) or PAGE
+    limit = exchange.number("limit", PAGE, LARGEST_PAGE) or PAGE
     head = await door.head()
     page = await door.trail.search(_from_cursor(sought, exchange.number("cursor", None), newest), limit, newest=newest)
     views = await door.views.of(page.rows)
@@ -66,21 +67,19 @@ async def list_events(door: Door, exchange: AuditExchange) -> Answer | None:
 
 
 async def show_event(door: Door, exchange: AuditExchange) -> Answer:
-    position = exchange.named["position"]
-    if not (position.isascii() and position.isdigit() and len(position) < 19):
-        raise BadRequestError("a position is a number")
-    row = await door.trail.at(int(position))
+    position = as_number(exchange.named["position"], "the position")
+    row = await door.trail.at(position)
     if row is None:
-        raise NotFoundError(f"there is no event at {int(position)}; the log ends at {await door.head()}")
+        raise NotFoundError(f"there is no event at {position}; the log ends at {await door.head()}")
     return Answer(msgspec.json.encode((await door.views.of([row]))[0]))
 
 
 async def _tail(door: Door, exchange: AuditExchange, sought: Sought) -> None:
     """From the end, or behind `after` or the `Last-Event-ID`, until the client hangs up or the process is to end."""
     last = exchange.header(b"last-event-id")
-    if last is not None and not (last.isascii() and last.isdigit() and len(last) < 19):
-        raise BadRequestError("Last-Event-ID is a position")
-    seen = int(last) if last is not None else sought.after if sought.after is not None else await door.head()
+    seen = sought.after if last is None else as_number(last, "Last-Event-ID")
+    if seen is None:
+        seen = await door.head()
     await exchange.begin(200, _SSE)
     await exchange.write(b": the log follows\n\n")
     leaving = asyncio.create_task(exchange.gone(), name="audit tail")
@@ -138,7 +137,7 @@ def _whole(context: str | None, given: str | None, name: str, parts: int) -> str
         segments.pop()
     if len(segments) == parts - 1 and context is not None:
         segments.insert(0, context)
-    if len(segments) != parts or not all(segments):
+    if len(segments) != parts or not all(map(_is_name, segments)):
         example = ("devices.device", "devices.sensor.retired")[parts - 2]
         raise BadRequestError(f"{name} is named in full, such as {example}")
     return ".".join(segments)

@@ -4,9 +4,10 @@ import msgspec
 
 from entrypoints.audit.door import Door
 from entrypoints.audit.exchange import AuditExchange, BadRequestError, NotFoundError, as_id
-from entrypoints.audit.routes.events import CONTEXTS, LARGEST_PAGE, ORDERS, PAGE
+from entrypoints.audit.routes.events import CONTEXTS, ORDERS, PAGE
 from entrypoints.exchange import Answer
 
+LARGEST_HISTORY = 1_000
 PARAMETERS = ("order", "limit", "cursor")
 
 
@@ -17,7 +18,7 @@ async def show_history(door: Door, exchange: AuditExchange) -> Answer:
         raise BadRequestError(f"a context is one of {', '.join(CONTEXTS)}")
     id = as_id(exchange.named["id"], "the id")
     newest = exchange.choice("order", ORDERS, "oldest") == "newest"
-    limit = exchange.number("limit", PAGE, LARGEST_PAGE) or PAGE
+    limit = exchange.number("limit", PAGE, LARGEST_HISTORY) or PAGE
     history = await door.histories.find(context, id, exchange.number("cursor", None), limit, newest=newest)
     if history is None:
         raise NotFoundError(f"nothing happened to {id} in {context}")
