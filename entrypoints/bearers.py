@@ -5,6 +5,7 @@ from uuid import UUID
 
 from adapters.security.tokens import Claims, InvalidTokenError, Tokens
 from entrypoints.refusals import asked_by
+from projections.as_of import reading_as_of
 from projections.identity.accounts import Accounts
 
 # For `/connect`: a token that is no device's own but may connect any, as a bridge's.
@@ -28,7 +29,8 @@ class LockedOut:
         if monotonic() - self._asked >= self._seconds:
             self._asked = monotonic()
             try:
-                self._disabled = await self._accounts.disabled()
+                with reading_as_of(None):  # who may not act now may not look at the past either
+                    self._disabled = await self._accounts.disabled()
             except BaseException:
                 self._asked = -self._seconds  # nobody is let in on what was known before
                 raise

@@ -6,6 +6,7 @@ from typing import cast
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.as_of import AsOf
 from entrypoints.audit.application import PREFIX as AUDIT_PREFIX
 from entrypoints.audit.application import Audit
 from entrypoints.audit.door import Door as AuditDoor
@@ -41,6 +42,7 @@ from entrypoints.streams.application import StreamsContract
 from entrypoints.streams.door import Door as StreamsDoor
 from entrypoints.streams.door import Ports
 from projections.audit.histories import HistoryQueries
+from projections.audit.moments import Moments
 from projections.audit.traces import TraceQueries
 from projections.audit.trail_queries import TrailQueries
 from projections.connectors.connector_queries import ConnectorQueries
@@ -118,13 +120,14 @@ def contract_apps(api: Api) -> Mapping[str, App]:
     )
     streams = _streams(api, bearers)
     main = BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main)
+    moments = Moments(api.database)
     return {
-        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, main),
-        CONNECTOR.name: connector,
-        METRICS.name: metrics,
-        DISCOVERY.name: StreamsContract(streams, stream_routes.DISCOVERY),
+        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, AsOf(main, moments)),
+        CONNECTOR.name: AsOf(connector, moments),
+        METRICS.name: AsOf(metrics, moments),
+        DISCOVERY.name: AsOf(StreamsContract(streams, stream_routes.DISCOVERY), moments),
         PRODUCER.name: StreamsContract(streams, stream_routes.PRODUCER),
-        CONSUMER.name: StreamsContract(streams, stream_routes.CONSUMER),
+        CONSUMER.name: AsOf(StreamsContract(streams, stream_routes.CONSUMER), moments),
     }
 
 

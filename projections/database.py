@@ -1,4 +1,4 @@
-"""Queries against read models: SQLAlchemy Core statements, run on psycopg.
+"""Queries against read models: SQLAlchemy Core statements, run on psycopg, of now or of an earlier moment.
 
 A statement is compiled once and kept, because compiling costs more than most of these queries. Statements are
 therefore built once, as constants beside their table, and take their values as bound parameters.
@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from application.ports import LogUnavailableError
+from projections.as_of import moment, snapshot
 
 METADATA = sa.MetaData()
 
@@ -60,6 +61,8 @@ class Database:
         that a request that asks several times is refused in time.
 
         More `patience` is for what may well take long: that it does says nothing about the database."""
+        if (asked_for := moment()) is not None:
+            query = snapshot(query, await asked_for.resolve(), METADATA)
         if monotonic() < self._away_until:
             raise LogUnavailableError("the database cannot be reached")
         # Not cancelled when it takes too long: psycopg would wait for the server to confirm that.

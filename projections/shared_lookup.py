@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from projections.as_of import moment
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -29,6 +31,8 @@ class SharedLookup(Generic[K, V]):
 
     async def find(self, key: K) -> V | None:
         """Raises what `fetch` raises."""
+        if moment() is not None:
+            return (await self._fetch({key})).get(key)  # nobody else asks for the same moment
         if self._next is None:
             self._next = _Wave(set(), asyncio.get_running_loop().create_future())
         wave = self._next

@@ -13,6 +13,7 @@ from entrypoints.bearers import NoTokenError
 from entrypoints.cloud_connector.pending import HurriedError
 from entrypoints.cloud_connector.ticker import TooManySubscribersError
 from entrypoints.exchange import Answer, TooLargeError
+from projections.as_of import AsOfError
 
 
 class Refusal(NamedTuple):
@@ -51,6 +52,8 @@ def refusal_of(error: Exception) -> Refusal | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.refusal
+    if isinstance(error, AsOfError):
+        return Refusal(400, str(error))
     if isinstance(error, NotPublishedError):
         return away(f"the device cannot be reached now, nothing was sent: {error}")
     return next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), None)

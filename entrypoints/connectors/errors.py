@@ -20,6 +20,7 @@ from domain.connectors.thing import ActionNotFoundError, PropertyNotFoundError, 
 from domain.errors import DomainError, InvalidError
 from entrypoints.bearers import NoTokenError
 from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
+from projections.as_of import AsOfError
 
 JSON = b"application/json; charset=utf-8"
 _DOCUMENTATION = "https://docs.connctd.io/errors/"
@@ -107,6 +108,8 @@ def method_not_allowed(allowed: Sequence[str]) -> Answer:
 
 def refusal_of(error: Exception) -> Refusal | None:
     """None for what nobody expected."""
+    if isinstance(error, AsOfError):
+        return BAD_REQUEST._replace(text=str(error))
     if isinstance(error, RefusedError):
         return error.refusal
     known = next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), None)

@@ -13,6 +13,7 @@ from application.ports import LogUnavailableError, NotPublishedError
 from domain.devices.readings import SensorUnknownError
 from domain.errors import AlreadyExistsError, DomainError, InvalidError, NotFoundError
 from domain.identity.logins import TooManyFailuresError
+from projections.as_of import AsOfError
 
 logger = logging.getLogger("tidemark.http")
 
@@ -105,6 +106,10 @@ def _busy(_: Request[Any, Any, Any], __: Exception) -> Response[bytes]:
     return error(503, BUSY, {"Retry-After": "1"})
 
 
+def _not_then(_: Request[Any, Any, Any], fault: Exception) -> Response[bytes]:
+    return error(400, str(fault))
+
+
 def _http(_: Request[Any, Any, Any], fault: HTTPException) -> Response[bytes]:
     """What the framework itself refuses: unknown paths, wrong methods, bodies that are too large."""
     texts = {404: "resource not found", 405: "method not allowed", 413: "request body too large"}
@@ -132,6 +137,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     CommandConflictError: _busy,
     Overloaded: _busy,
     NotPublishedError: _not_published,
+    AsOfError: _not_then,
     HTTPException: _http,
     Exception: _internal,
 }

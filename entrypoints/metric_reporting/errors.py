@@ -12,6 +12,7 @@ from entrypoints.bearers import NoTokenError
 from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
 from entrypoints.logins import LoginFailedError
 from entrypoints.metric_reporting.views import JSON, json_body
+from projections.as_of import AsOfError
 
 TEXT = b"text/plain; charset=utf-8"
 
@@ -55,6 +56,8 @@ def answer_to(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
+    if isinstance(error, AsOfError):
+        return refused(400, "Bad Request", str(error))
     if isinstance(error, ReportInvalidError):
         faults = [
             {"status": 422, "title": title, "detail": detail, "source": source}

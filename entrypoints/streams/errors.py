@@ -13,6 +13,7 @@ from domain.streams.topic import TopicNameError
 from entrypoints.bearers import NoTokenError
 from entrypoints.exchange import Answer, Header, TooSlowError
 from entrypoints.streams.bodies.messages import UnreadableError
+from projections.as_of import AsOfError
 
 TEXT = b"text/plain; charset=utf-8"
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
@@ -61,7 +62,7 @@ def answer_to(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
-    if isinstance(error, (UnreadableError, ForbiddenError)):
+    if isinstance(error, (UnreadableError, ForbiddenError, AsOfError)):
         return said(403 if isinstance(error, ForbiddenError) else 400, str(error))
     if (known := next((_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS), None)) is not None:
         return known

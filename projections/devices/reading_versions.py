@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from domain.devices.reading import ReadingCorrected, ReadingRemoved
 from domain.event import Recorded
 from domain.identifiers import reading_place
+from projections.as_of import POSITION
 from projections.database import METADATA
 from projections.readmodel import Target
 
@@ -31,6 +32,13 @@ READING_VERSIONS = sa.Table(
     sa.Column("what", sa.Text, nullable=False),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("actor", sa.Text),
+    info={
+        "as_of": f"""
+            SELECT id, valid_from, CASE WHEN valid_to <= {POSITION} THEN valid_to END AS valid_to,
+                sensor_id, value, value_at, what, at, actor
+            FROM public.reading_versions WHERE valid_from <= {POSITION}
+        """
+    },
 )
 
 

@@ -23,6 +23,7 @@ from domain.devices.reading import ReadingCorrected, ReadingRemoved
 from domain.devices.readings import Reading, ReadingsRecorded
 from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT
+from projections.as_of import POSITION
 from projections.database import METADATA
 from projections.devices.reading_versions import READING_VERSIONS, apply_amendments
 from projections.readmodel import Target
@@ -35,6 +36,16 @@ READINGS = sa.Table(
     sa.Column("value", sa.Double, nullable=False),
     sa.Column("value_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    info={
+        "as_of": f"""
+            SELECT id, sensor_id, value, value_at, received_at FROM public.readings r
+            WHERE id < ({POSITION} + 1) * {VALUES_PER_EVENT}
+                AND NOT EXISTS (SELECT FROM public.reading_versions v WHERE v.id = r.id)
+            UNION ALL
+            SELECT id, sensor_id, value, value_at, at FROM public.reading_versions
+            WHERE valid_from <= {POSITION} AND (valid_to IS NULL OR valid_to > {POSITION}) AND what <> 'removed'
+        """
+    },
 )
 
 # A reading is shown when its id is at least the last position here times VALUES_PER_EVENT.
@@ -45,6 +56,7 @@ READING_CUTOFFS = sa.Table(
     sa.Column("position", sa.BigInteger, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
+    info={"as_of": f"SELECT * FROM public.reading_cutoffs WHERE position <= {POSITION}"},
 )
 
 SENSOR_REMOVED = "devices.sensor.removed.v1"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from entrypoints.lambda_iot.openapi import accounts, commands, devices, parts, readings, system
-from entrypoints.lambda_iot.openapi.pieces import Paths, Piece
+from entrypoints.lambda_iot.openapi.pieces import AS_OF_HEADER, AS_OF_PARAMETER, Paths, Piece
 from entrypoints.lambda_iot.openapi.schemas import RESPONSES, SCHEMAS
 
 ABOUT = """\
@@ -42,7 +42,24 @@ def merged(topics: Iterable[Paths]) -> dict[str, dict[str, Piece]]:
     for topic in topics:
         for path, methods in topic.items():
             paths.setdefault(path, {}).update(methods)
+    for path in AS_OF:
+        paths[path] = {**paths[path], "get": _of_any_moment(paths[path]["get"])}
     return paths
+
+
+def _of_any_moment(read: Piece) -> Piece:
+    """The same operation, which can be asked as of an earlier moment too."""
+    answers = {**read["responses"], "400": {"$ref": "#/components/responses/400"}}
+    found = answers["200"]
+    answers["200"] = {**found, "headers": {**found["headers"], "Tidemark-As-Of": AS_OF_HEADER}}
+    return {**read, "parameters": [*read.get("parameters", ()), AS_OF_PARAMETER], "responses": answers}
+
+
+# What is kept as of every moment.
+AS_OF = (
+    *("/devices", "/devices/{id}", "/sensors", "/sensors/{id}", "/actors", "/actors/{id}"),
+    *("/sensor-readings", "/sensor-readings/{id}", "/sensor-readings/{id}/history"),
+)
 
 
 TOPICS: tuple[Paths, ...] = (

@@ -136,3 +136,15 @@ def operation(
             "content": dict(media) if media else {JSON_BODY: {"schema": takes}},
         }
     return made
+
+
+AS_OF_PARAMETER = query(
+    "as_of",
+    {"type": "string", "minLength": 1},
+    "A position of the log, or a time (RFC 3339): the answer is what it was then. A moment before the first event, or "
+    "in the future, is refused.",
+)
+AS_OF_HEADER: Piece = {
+    "description": "Which position of the log was read, where `as_of` was given.",
+    "schema": {"type": "integer", "minimum": 1},
+}

@@ -1,0 +1,175 @@
+"""What was answered at a moment is answered as of that moment for ever after."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from entrypoints.lambda_iot.openapi.document import AS_OF, document
+from tests.conformance.audit.client import Person, bearer, fresh
+from tests.product import Product
+from tests.waiting import eventually
+
+STEPS = 40
+DEVICE = {"name": "Room", "description": "d", "location": "l", "status_id": 1}
+PART = {"name": "Temperature", "type": "temp", "data_type_id": 1}
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One where nothing happens but what the test does."""
+    with Product(tmp_path_factory.mktemp("quiet")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def person(quiet: Product) -> Person:
+    return Person(quiet)
+
+
+class History:
+    """What a person does at random, and what every route says after each step."""
+
+    def __init__(self, http: httpx.Client, chance: random.Random) -> None:
+        self.http = http
+        self.chance = chance
+        self.ids: dict[str, list[str]] = {"devices": [], "sensors": [], "actors": [], "sensor-readings": []}
+        self.position = 0
+        self.said: list[tuple[int, datetime, dict[str, Any]]] = []
+
+    def step(self) -> None:
+        chance, ids = self.chance, self.ids
+        what = chance.choice(["device", "part", "reading", "reading", "change", "correct", "remove", "withdraw"])
+        if what == "device" or not ids["devices"]:
+            self._make("devices", {**DEVICE, "external_id": uuid4().hex})
+        elif what == "part":
+            self._make(chance.choice(["sensors", "actors"]), {**PART, "device_id": chance.choice(ids["devices"])})
+        elif what == "reading" and ids["sensors"]:
+            at = datetime.now(UTC) - timedelta(seconds=chance.randrange(100_000))
+            self._make(
+                "sensor-readings",
+                {"sensor_id": chance.choice(ids["sensors"]), "value": chance.random(), "value_at": at.isoformat()},
+            )
+        elif what == "change":
+            kind = chance.choice([kind for kind in ("devices", "sensors", "actors") if ids[kind]])
+            self._ask("PUT", f"/{kind}/{chance.choice(ids[kind])}", {"name": fresh("name")})
+        elif what == "correct" and ids["sensor-readings"]:
+            body = {"value": chance.random(), "value_at": datetime.now(UTC).isoformat()}
+            self._ask("PUT", f"/sensor-readings/{chance.choice(ids['sensor-readings'])}", body)
+        elif what in ("remove", "withdraw"):
+            kind = chance.choice(list(ids) if what == "remove" else ["sensor-readings"])
+            if ids[kind] and chance.random() < 0.5:
+                self._ask("DELETE", f"/{kind}/{chance.choice(ids[kind])}")
+
+    def look(self) -> None:
+        """Every route that can be asked as of a moment, for everything that there ever was."""
+        self.said.append((self.position, datetime.now(UTC), {path: self.read(path) for path in self.paths()}))
+
+    def paths(self) -> Iterator[str]:
+        for template in AS_OF:
+            kind = template.split("/")[1]
+            if "{id}" in template:
+                yield from (template.replace("{id}", id) for id in self.ids[kind])
+            else:
+                yield template
+        yield "/sensor-readings?latest=true"
+        for sensor in self.ids["sensors"]:
+            yield f"/sensor-readings?sensor_id={sensor}"
+            yield f"/sensor-readings?sensor_id={sensor}&bucket=1h&agg=avg,min,max,count"
+
+    def read(self, path: str, as_of: str | None = None) -> Any:
+        answer = self.http.get(path, params=None if as_of is None else {**httpx.URL(path).params, "as_of": as_of})
+        if as_of is not None and answer.status_code == 200:
+            assert int(answer.headers["tidemark-as-of"]) <= self.position
+        return answer.json()
+
+    def _make(self, kind: str, body: dict[str, Any]) -> None:
+        answer = self._ask("POST", f"/{kind}", body)
+        if answer.status_code == 201:
+            self.ids[kind].append(str(answer.json()["id"]))
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        answer = self.http.request(method, path, json=body)
+        assert answer.status_code in (200, 201, 404) or "not found" in answer.text, answer.text
+        self.position = max(self.position, int(answer.headers.get("tidemark-position", 0)))
+        return answer
+
+
+def test_whatever_happens_the_past_stays_as_it_was_on_every_route(person: Person) -> None:
+    seed = random.randrange(2**32)
+    history = History(person.http, random.Random(seed))
+    for _ in range(STEPS):
+        history.step()
+        history.look()
+    for position, at, said in history.said:
+        moment = history.chance.choice([str(position), at.isoformat()]) if position else None
+        for path, body in said.items() if moment else ():
+            assert history.read(path, moment) == body, f"{path} as of {moment} (seed {seed})"
+    documented = {
+        path
+        for path, methods in document()["paths"].items()
+        if any(one["name"] == "as_of" for one in methods.get("get", {}).get("parameters", ()))
+    }
+    assert documented == set(AS_OF)
+
+
+def test_what_came_into_being_later_was_not_there(person: Person) -> None:
+    before = person.http.post("/devices", json=DEVICE).headers["tidemark-position"]
+    id = person.http.post("/devices", json=DEVICE).json()["id"]
+    assert person.http.get(f"/devices/{id}").status_code == 200
+    answer = person.http.get(f"/devices/{id}", params={"as_of": before})
+    assert (answer.status_code, answer.headers["tidemark-as-of"]) == (404, before)
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("0", "nothing had happened yet"),
+        ("2000-01-01T00:00:00Z", "nothing had happened by 2000-01-01T00:00:00Z"),
+        ("999999999999", "is in the future; the log ends at"),
+        ("2100-01-01T00:00:00Z", "is in the future"),
+        ("yesterday", "as_of is a position, or a time"),
+        ("2026-01-01T00:00:00", "as_of is a position, or a time"),
+        ("", "as_of is a position, or a time"),
+    ],
+)
+def test_moments_that_cannot_be_asked_for(person: Person, moment: str, said: str) -> None:
+    answer = person.http.get("/devices", params={"as_of": moment})
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
+
+
+def test_what_is_not_kept_is_refused_in_the_words_of_each_contract(quiet: Product, person: Person) -> None:
+    made = person.http.post("/devices", json=DEVICE)
+    device, now = made.json()["id"], {"as_of": made.headers["tidemark-position"]}
+    assert "as it is now only" in person.http.get(f"/devices/{device}/commands", params=now).json()["error"]
+    assert "as it is now only" in person.http.get("/messages", params=now).json()["error"]
+    assert "not offered here" in person.http.get("/openapi.json", params=now).json()["error"]
+    assert "as it is now only" in person.http.get("/streams/v1/topics", params=now).text
+    assert "as it is now only" in person.http.get("/mrd/metrics/load/current", params=now).text
+    things = person.http.get(
+        "/api/v1/connectors/clients",
+        params=now,
+        headers={**bearer(quiet, fresh("app"), "connctd.connector"), "X-External-Subject-Id": "s"},
+    )
+    assert things.status_code == 200, "clients are kept"
+    answer = person.http.get("/audit/events", params=now, headers=bearer(quiet, fresh("auditor"), "audit.read"))
+    assert "there is no parameter 'as_of'" in answer.json()["error"]
+
+
+def test_connected_devices_are_as_they_were(quiet: Product, person: Person) -> None:
+    head = person.http.post("/devices", json=DEVICE).headers["tidemark-position"]
+    answer = eventually(lambda: person.http.get("/connector/devices", params={"as_of": head}))
+    assert answer.status_code in (200, 400)
+
+
+def test_whoever_is_locked_out_does_not_see_the_past_either(quiet: Product) -> None:
+    locked = Person(quiet)
+    position = locked.http.post("/devices", json=DEVICE).headers["tidemark-position"]
+    assert locked.http.get("/sensors", params={"as_of": position}).status_code == 200
+    quiet.run("user", "disable", locked.name)
+    eventually(lambda: locked.http.get("/sensors", params={"as_of": position}).status_code == 401)
