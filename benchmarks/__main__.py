@@ -12,6 +12,7 @@ from types import ModuleType
 
 from benchmarks import (
     append,
+    audit,
     cloud_connector,
     connectors,
     http_readings,
@@ -78,6 +79,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "lambda_iot": lambda_iot,
     "cloud_connector": cloud_connector,
     "metrics": metrics,
+    "audit": audit,
     "connectors": connectors,
     "streams": streams,
 }

@@ -10,7 +10,7 @@ import msgspec
 
 from application.ports import LogUnavailableError
 from projections.as_of import AsOfError, Moment
-from projections.audit.trail import BLOCK
+from projections.audit.trail import AT, BLOCK
 from projections.database import Database
 from projections.positions import log_head
 
@@ -26,12 +26,10 @@ _is_position = re.compile(r"[0-9]{1,18}").fullmatch
 _BEHIND = b"SELECT min(position) FROM projections"
 _CLOSED = b"SELECT coalesce(max(block) + 1, 0) FROM audit_blocks"
 _BLOCK_BEFORE = b"SELECT max(block) FROM audit_blocks WHERE earliest <= %s"
-# The time stands at the same place in every event: {"id":"…36…","at":"
-_AT = "split_part(convert_from(substring(state FROM 52 FOR 28), 'UTF8'), '\"', 1)::timestamptz"
 _LAST = f"""
-    SELECT max(notification_id) FROM events WHERE notification_id BETWEEN %s AND %s AND {_AT} <= %s
+    SELECT max(notification_id) FROM events WHERE notification_id BETWEEN %s AND %s AND {AT} <= %s
 """.encode()
-_FIRST_AT = f"SELECT {_AT} FROM events WHERE notification_id = 1".encode()
+_FIRST_AT = f"SELECT {AT} FROM events WHERE notification_id = 1".encode()
 
 
 class Moments:

@@ -40,6 +40,9 @@ AUDIT_BLOCKS = sa.Table(
 
 Kind = Literal["context", "aggregate", "event", "actor", "source", "correlation", "about"]
 
+# The time of an event, in SQL. It stands at the same place in every one: {"id":"…36…","at":"
+AT = "split_part(convert_from(substring(state FROM 52 FOR 28), 'UTF8'), '\"', 1)::timestamptz"
+
 # The envelope stands before the data and does not need it.
 HEAD_BYTES = 700
 _DATA = b',"data":'

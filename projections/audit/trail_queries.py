@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from domain.value import Value
-from projections.audit.trail import BLOCK, HEAD_BYTES, Kind, head_of, ids_named_in, key_of, names_of, unpacked
+from projections.audit.trail import AT, BLOCK, HEAD_BYTES, Kind, head_of, ids_named_in, key_of, names_of, unpacked
 from projections.database import Database
 from projections.positions import log_head
 
@@ -93,6 +93,9 @@ _KEYS = """
 _CLOSED = b"SELECT coalesce(max(block) + 1, 0) FROM audit_blocks"
 _FIRST_SINCE = b"SELECT min(block) FROM audit_blocks WHERE latest >= %s"
 _LAST_BEFORE = b"SELECT max(block) FROM audit_blocks WHERE earliest < %s"
+_IN = f"(notification_id) FROM events WHERE notification_id BETWEEN %s AND %s AND {AT}"
+_FIRST_IN = f"SELECT min{_IN} >= %s".encode()
+_LAST_IN = f"SELECT max{_IN} < %s".encode()
 _BETWEEN = b"""
     SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events
     WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id
@@ -171,12 +174,17 @@ class TrailQueries:
     async def _at_times(self, sought: Sought, low: int, high: int, closed: int) -> tuple[int, int]:
         """Clocks of several processes differ a little; so the times of a block overlap with those of the next."""
         if sought.since is not None:
-            first = (await self._database.fetch(_FIRST_SINCE, (sought.since,)))[0][0]
-            low = max(low, (closed if first is None else first) * BLOCK)
+            block = (await self._database.fetch(_FIRST_SINCE, (sought.since,)))[0][0]
+            at = (closed if block is None else block) * BLOCK
+            found = (await self._database.fetch(_FIRST_IN, (at, at + BLOCK - 1, sought.since)))[0][0]
+            low = max(low, at if found is None else found)
         if sought.until is not None and closed:
-            last = (await self._database.fetch(_LAST_BEFORE, (sought.until,)))[0][0]
-            if last is None or last < closed - 1:  # else what is not closed yet may be meant too
-                high = min(high, (-1 if last is None else last) * BLOCK + BLOCK - 1)
+            block = (await self._database.fetch(_LAST_BEFORE, (sought.until,)))[0][0]
+            if block is None:
+                high = min(high, 0)
+            elif block < closed - 1:  # else what is not closed yet may be meant too
+                at = block * BLOCK
+                high = min(high, (await self._database.fetch(_LAST_IN, (at, at + BLOCK - 1, sought.until)))[0][0])
         return low, high
 
     async def _between(self, low: int, high: int, size: int, *, newest: bool) -> AsyncIterator[_Look]:

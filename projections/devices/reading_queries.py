@@ -15,7 +15,9 @@ import psycopg
 import sqlalchemy as sa
 
 from domain.identifiers import VALUES_PER_EVENT
+from projections.as_of import moment
 from projections.database import Database
+from projections.devices.past_readings import listed_then
 from projections.devices.readings import READING_CUTOFFS, READINGS
 
 Order = Literal["asc", "desc"]
@@ -88,6 +90,8 @@ class ReadingQueries:
         after: Place | None = None,
     ) -> Sequence[ReadingRow]:
         """A page of the range: what follows `after`, without the first `offset`."""
+        if (asked := moment()) is not None:
+            return await self._list_then(await asked.resolve(), within, limit, offset, order=order, after=after)
         statement = _listed(
             within.sensor_id is not None, within.start is not None, within.end is not None, after is not None, order
         )
@@ -100,6 +104,17 @@ class ReadingQueries:
             async with self._long:
                 rows = await self._database.all(statement, LONG_SECONDS, **values)
         return [ReadingRow._make(row) for row in rows]
+
+    async def _list_then(
+        self, position: int, within: Range, limit: int, offset: int, *, order: Order, after: Place | None
+    ) -> Sequence[ReadingRow]:
+        query = listed_then(
+            within.sensor_id is not None, within.start is not None, within.end is not None, after is not None, order
+        )
+        values = {"limit": limit, "offset": offset, "position": position, **_values(within)}
+        if after is not None:
+            values |= {"after_at": after.value_at, "after_id": after.id}
+        return [ReadingRow._make(row) for row in await self._database.fetch(query, values)]
 
     async def find(self, id: int) -> ReadingRow | None:
         row = await self._database.one(_FIND, id=id)

@@ -1,0 +1,78 @@
+"""Pages of readings as they were: what was recorded up to a position, as it was shown then.
+
+The readings that came later stand before them in every index by time. So that nobody walks past all of those, the walk
+begins at the time of the position; what a device's clock had put beyond that is found by an index of its own, of the
+few readings that were ahead of our time when they came in.
+"""
+
+from functools import cache
+from typing import Literal
+
+from domain.identifiers import VALUES_PER_EVENT
+from projections.audit.trail import AT
+
+Order = Literal["asc", "desc"]
+
+# As the index `readings_ahead` has it.
+AHEAD = "interval '1 minute'"
+
+_SHOWN_OF_ONE = f"""
+    {{r}}.sensor_id = %(sensor_id)s AND {{r}}.id + 0 >= (
+        SELECT coalesce(max(c.position), 0) * {VALUES_PER_EVENT} FROM reading_cutoffs c
+        WHERE c.sensor_id = %(sensor_id)s
+    )
+"""
+_SHOWN = f"""
+    NOT EXISTS (
+        SELECT FROM reading_cutoffs c WHERE c.sensor_id = {{r}}.sensor_id AND {{r}}.id < c.position * {VALUES_PER_EVENT}
+    )
+"""
+_UNTOUCHED = """
+    r.id < (%(position)s::bigint + 1) * {values}
+    AND NOT EXISTS (SELECT FROM public.reading_versions v WHERE v.id = r.id)
+"""
+_OF_THEN = """
+    v.valid_from <= %(position)s AND (v.valid_to IS NULL OR v.valid_to > %(position)s) AND v.what <> 'removed'
+"""
+_THEN = f"(SELECT {AT} FROM events WHERE notification_id = %(position)s)"
+
+
+@cache
+def listed_then(one_sensor: bool, start: bool, end: bool, after: bool, order: Order) -> bytes:
+    """The parameters are those of a page of now, and `position`."""
+    direction = "ASC" if order == "asc" else "DESC"
+
+    def time(of: str) -> str:
+        return f"{of}.value_at" if one_sensor else f"timezone('UTC', {of}.value_at)"
+
+    def moment(name: str) -> str:
+        return f"%({name})s::timestamptz" if one_sensor else f"timezone('UTC', %({name})s::timestamptz)"
+
+    def arm(table: str, of: str, *conditions: str) -> str:
+        wanted = [(_SHOWN_OF_ONE if one_sensor else _SHOWN).format(r=of), *conditions]
+        if start:
+            wanted.append(f"{time(of)} >= {moment('start')}")
+        if end:
+            wanted.append(f"{time(of)} < {moment('end')}")
+        if after:
+            comes = ">" if order == "asc" else "<"
+            wanted.append(f"({time(of)}, {of}.id) {comes} ({moment('after_at')}, %(after_id)s::bigint)")
+        return f"""
+            (SELECT {of}.id, {of}.sensor_id, {of}.value, {of}.value_at FROM public.{table} {of}
+             WHERE {" AND ".join(wanted)} ORDER BY {time(of)} {direction}, {of}.id {direction}
+             LIMIT %(limit)s::bigint + %(offset)s::bigint)
+        """
+
+    untouched = _UNTOUCHED.format(values=VALUES_PER_EVENT)
+    beyond = f"({_THEN} + {AHEAD})"
+    in_utc = f"timezone('UTC', {beyond})"
+    ahead = f"r.value_at - r.received_at > {AHEAD} AND timezone('UTC', r.value_at) > {in_utc}"
+    arms = (
+        arm("readings", "r", untouched, f"{time('r')} <= {beyond if one_sensor else in_utc}"),
+        arm("readings", "r", untouched, ahead),
+        arm("reading_versions", "v", _OF_THEN),
+    )
+    return f"""
+        SELECT p.id, p.sensor_id, p.value, p.value_at FROM ({" UNION ALL ".join(arms)}) p
+        ORDER BY p.value_at {direction}, p.id {direction} LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
+    """.encode()
