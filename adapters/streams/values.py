@@ -12,11 +12,11 @@ from uuid import UUID
 import cramjam
 import msgspec
 import psycopg
-from msgspec.structs import replace
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from adapters.embedded.directory import sync_directory
+from adapters.proof.withholding import without_values
 from application.ports import LogUnavailableError
 from domain.event import Source
 from domain.identifiers import partition_id
@@ -47,7 +47,7 @@ _REMOVE: LiteralString = (
 
 
 class _Stored(Value):
-    """The column `state`, whole, so that it is written as it was but for the values."""
+    """The column `state`, whole."""
 
     id: UUID
     at: datetime
@@ -61,7 +61,6 @@ class _Stored(Value):
 _decode = msgspec.json.Decoder(_Stored).decode
 _encode = msgspec.json.Encoder().encode
 _values = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_NOTHING = msgspec.Raw(b"[]")
 
 
 class LogValues:
@@ -82,7 +81,8 @@ class LogValues:
                 for partition, (first, end) in sorted(parts.items()):
                     async for entries in _read(connection, name, partition, first.entries, end.entries):
                         # Frames that follow one another are one file to whoever reads it.
-                        sink.write(bytes(cramjam.zstd.compress(b"".join(map(_lines, entries)))))
+                        lines = b"".join([_lines(_decode(state)) for _, state in entries])
+                        sink.write(bytes(cramjam.zstd.compress(lines)))
                 sink.flush()
                 os.fsync(sink.fileno())
         unfinished.replace(whole)
@@ -98,8 +98,8 @@ class LogValues:
                 rows = await (await connection.execute(_REMOVED, (mark,))).fetchall()
                 done = int(rows[0][0]) if rows else 0
                 async for entries in _read(connection, name, partition, done, end.entries):
-                    emptied = [_encode(replace(one, data=replace(one.data, values=_NOTHING))) for one in entries]
-                    versions = [one.data.entry for one in entries]
+                    versions = [version for version, _ in entries]
+                    emptied = [without_values(state) for _, state in entries]
                     async with connection.transaction():
                         await connection.execute(_WRITE, (versions, emptied, stream))
                         await connection.execute(_REMOVE, (mark, versions[-1]))
@@ -119,7 +119,8 @@ class LogValues:
 
 async def _read(
     connection: AsyncConnection[TupleRow], name: str, partition: int, after: int, until: int
-) -> AsyncIterator[Sequence[_Stored]]:
+) -> AsyncIterator[Sequence[tuple[int, bytes]]]:
+    """Versions and states."""
     while after < until:
         cursor = connection.cursor(binary=True)
         await cursor.execute(_READ, (partition_id(name, partition), after, until, ENTRIES, BYTES))
@@ -127,7 +128,7 @@ async def _read(
         if not rows:
             return
         after = rows[-1][0]
-        yield [_decode(state) for _, state in rows]
+        yield [(version, state) for version, state in rows]
 
 
 def _lines(entry: _Stored) -> bytes:

@@ -1,0 +1,42 @@
+"""Writing the log to a file that `offline.py` reads: JSON lines, gzipped when its name says so.
+
+The first line names the format and the log; every other is `[position, aggregate, version, topic, state]`, the state in
+base64. It holds everything that was stored, private fields too.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from adapters.proof.checkpoints import checkpoints_after, connected, head_of, identity, line_of
+from adapters.proof.offline import EXPORT_FORMAT
+from adapters.proof.rows import entry_of, raw_rows
+
+_TOLD_EVERY = 10_000
+
+
+def export_log(
+    url: str, file: Path, checkpoints: Path | None, told: Callable[[int, int], None] = lambda position, head: None
+) -> int:
+    """Returns how many events it has. Raises LogUnavailableError and OSError."""
+    with connected(url, "tidemark export-log") as connection:
+        # Checkpoints first: what they cover is in the log already.
+        if checkpoints is not None:
+            with checkpoints.open("w", encoding="utf-8") as sink:
+                for checkpoint in checkpoints_after(connection, 0):
+                    sink.write(line_of(checkpoint) + "\n")
+        log, head, count = identity(connection), head_of(connection), 0
+        with gzip.open(file, "wb", compresslevel=4) if file.name.endswith(".gz") else file.open("wb") as lines:
+            lines.write(json.dumps({"format": EXPORT_FORMAT, "log": log}).encode() + b"\n")
+            for row in raw_rows(connection, 0, head):
+                entry = entry_of(row)
+                aggregate, state = UUID(bytes=entry.aggregate_id), base64.b64encode(entry.state).decode()
+                fields = [entry.position, str(aggregate), entry.version, entry.topic.decode(), state]
+                lines.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
+                count += 1
+                if count % _TOLD_EVERY == 0:
+                    told(entry.position, head)
+    return count
