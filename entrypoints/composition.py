@@ -61,6 +61,7 @@ from entrypoints.operations.readiness import (
     relay_keeps_up,
     takes_requests,
 )
+from entrypoints.proving import signing
 from entrypoints.running import running_beside
 from entrypoints.settings import Settings
 from entrypoints.streaming import Streaming, retain, streaming
@@ -219,6 +220,8 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         positions = await stack.enter_async_context(Positions(database).running())
         outgoing = await stack.enter_async_context(Outgoing(settings.connector_networks))
         nats = await stack.enter_async_context(NatsConnection(settings.nats_url, "tidemark worker"))
+        # Before whatever writes, hence behind it at the end: what was written last is signed too.
+        proof = await stack.enter_async_context(signing(settings, nats, utc_now))
         executor, log = await stack.enter_async_context(write_path(settings.database_url, metrics))
         gateway = MqttGateway(
             GatewaySettings(
@@ -252,6 +255,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "retention of topics": lambda: retain(settings, executor, database, positions, utc_now),
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
+                **proof,
             },
             database=database,
             metrics=metrics,

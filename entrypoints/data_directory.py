@@ -1,9 +1,10 @@
 """The directory of `tidemark up`: secrets, the embedded servers' data, and where things are while it runs."""
 
+import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,19 @@ class DataDirectory:
         """The same of the key that encrypts the secrets of connectors."""
         return _kept(self.path / "seal-key", given)
 
+    def keep_proof_key(self, given: str | None) -> str:
+        """The same of the seed of the key that signs the log."""
+        return _kept(self._proof_key, given, lambda: base64.b64encode(secrets.token_bytes(32)).decode())
+
+    def proof_key(self) -> str | None:
+        """None before the first start."""
+        return _secret_in(self._proof_key)
+
+    @property
+    def proof(self) -> Path:
+        """Where the copy of the signed checkpoints is, unless a setting says otherwise."""
+        return self.path / "proof"
+
     def has_schema(self, fingerprint: str) -> bool:
         """Whether the embedded database was brought to exactly these migrations already."""
         try:
@@ -77,6 +91,10 @@ class DataDirectory:
         return self.path / "jwt-secret"
 
     @property
+    def _proof_key(self) -> Path:
+        return self.path / "proof-key"
+
+    @property
     def _schema(self) -> Path:
         # Beside the cluster: whoever deletes one deletes the other.
         return self.postgres / "schema"
@@ -86,9 +104,9 @@ class DataDirectory:
         return self.path / "running.json"
 
 
-def _kept(file: Path, given: str | None) -> str:
+def _kept(file: Path, given: str | None, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
     known = _secret_in(file)
-    secret = given or known or secrets.token_urlsafe(48)
+    secret = given or known or make()
     if secret != known:
         write_private(file, f"{secret}\n")
     return secret

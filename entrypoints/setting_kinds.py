@@ -1,5 +1,6 @@
 """How each kind of setting is read from text, and what is refused."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -119,6 +120,17 @@ def port(given: str) -> int:
     if not (given.isascii() and given.isdigit() and int(given) < 65536):
         raise Wrong(f"{given!r} is no port", "a whole number from 1 to 65535")
     return int(given)
+
+
+def signing_seed(given: str) -> str:
+    expected = "32 bytes in base64: the output of `openssl rand -base64 32`"
+    try:
+        seed = base64.b64decode(given, validate=True)
+    except ValueError:
+        raise Wrong("is no base64", expected) from None
+    if len(seed) != SECRET_BYTES:
+        raise Wrong(f"has {len(seed)} bytes", expected)
+    return given
 
 
 def number(given: str) -> int:

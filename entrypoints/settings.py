@@ -28,6 +28,7 @@ from entrypoints.setting_kinds import (
     seconds_up_to,
     server_url,
     signing_secret,
+    signing_seed,
     size,
     text,
     yes_or_no,
@@ -186,6 +187,23 @@ class Settings:
         "streams: the directory for days of topics that are archived; empty: such days are kept (under `up` it is below"
         " the data directory)",
     )
+    proof_key: str | None = _setting(
+        optional(signing_seed),
+        "",
+        "signs checkpoints of the log (Ed25519), 32 bytes in base64; empty: the log is not signed (under `up` the key"
+        " is in the data directory)",
+        may_be_file=True,
+    )
+    proof_dir: str | None = _setting(
+        optional(text),
+        "",
+        "the directory for `checkpoints.jsonl`, a copy of all signed checkpoints; empty: none (under `up` it is below"
+        " the data directory)",
+    )
+    proof_events: int = _setting(
+        number_up_to(100_000), "10000", "events that a checkpoint has at most, and that are signed at once"
+    )
+    proof_seconds: float = _setting(duration, "60s", "how long events wait at most until they are signed")
     command_timeout_s: float = _setting(
         seconds_up_to(300), "8", "how many seconds a device may take to answer a command or a query"
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 DEVICES, EVENTS = "DEVICES", "TIDEMARK"
 OURS, ANYBODY, DEVICE = "tidemark", "anybody", "device"
 # Whoever gives no password may follow the events and ask for one again, and no more.
-_STREAMS = ("EVENTS", "STREAMS")
+_STREAMS = ("EVENTS", "STREAMS", "PROOF")
 _FOLLOWING = (
     "$JS.API.INFO",
     "$JS.API.STREAM.NAMES",
@@ -43,7 +43,7 @@ _NOT_FOLLOWING = (
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.projections",
     "$JS.ACK.EVENTS.projections.>",
 )
-_HEARING = ("tidemark.events.>", "tidemark.streams.>", "_INBOX.>")
+_HEARING = ("tidemark.events.>", "tidemark.streams.>", "tidemark.proof.>", "_INBOX.>")
 
 
 def accounts(password: str) -> Mapping[str, object]:

@@ -7,8 +7,11 @@ base64. It holds everything that was stored, private fields too.
 import base64
 import gzip
 import json
+import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import BinaryIO, cast
 from uuid import UUID
 
 from adapters.proof.checkpoints import checkpoints_after, connected, head_of, identity, line_of
@@ -29,7 +32,7 @@ def export_log(
                 for checkpoint in checkpoints_after(connection, 0):
                     sink.write(line_of(checkpoint) + "\n")
         log, head, count = identity(connection), head_of(connection), 0
-        with gzip.open(file, "wb", compresslevel=4) if file.name.endswith(".gz") else file.open("wb") as lines:
+        with _private(file) as plain, _zipped(plain) if file.name.endswith(".gz") else nullcontext(plain) as lines:
             lines.write(json.dumps({"format": EXPORT_FORMAT, "log": log}).encode() + b"\n")
             for row in raw_rows(connection, 0, head):
                 entry = entry_of(row)
@@ -40,3 +43,13 @@ def export_log(
                 if count % _TOLD_EVERY == 0:
                     told(entry.position, head)
     return count
+
+
+def _private(file: Path) -> BinaryIO:
+    """Only its owner may read what stands in it."""
+    file.unlink(missing_ok=True)
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def _zipped(plain: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=4))

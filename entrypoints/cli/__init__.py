@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli import audit, commands, doctor, events, processes, rebuild, simulate, tokens, users
+from entrypoints.cli import audit, commands, doctor, events, processes, rebuild, simulate, tokens, users, verify
 
 app = typer.Typer(
     help="An event-sourced device cloud.",
@@ -32,6 +32,9 @@ app.command()(commands.migrate)
 app.command()(rebuild.rebuild)
 app.command()(events.events)
 app.add_typer(audit.app, name="audit")
+app.command()(verify.verify)
+app.command()(verify.export_log)
+app.command()(verify.proof_key)
 app.command()(simulate.simulate)
 app.command()(tokens.token)
 app.add_typer(users.app, name="user")

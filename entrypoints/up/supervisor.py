@@ -153,6 +153,7 @@ class Supervisor:
             or ("open" if is_loopback(self._plan.host) else "token"),
             "TIDEMARK_METRICS_READ_AUTH": given.get("TIDEMARK_METRICS_READ_AUTH") or "open",
             "TIDEMARK_ARCHIVE_DIR": given.get("TIDEMARK_ARCHIVE_DIR") or str(self._directory.path / "archive"),
+            "TIDEMARK_PROOF_DIR": given.get("TIDEMARK_PROOF_DIR") or str(self._directory.proof),
             "TIDEMARK_HOST": self._plan.host,
             "TIDEMARK_DATABASE_URL": postgres.url,
             "TIDEMARK_NATS_URL": nats.url,
@@ -162,6 +163,7 @@ class Supervisor:
                 given_in(given, "TIDEMARK_JWT_SECRET", "JWT_SECRET")
             ),
             "TIDEMARK_SEAL_KEY": self._directory.keep_seal_key(given_in(given, "TIDEMARK_SEAL_KEY")),
+            "TIDEMARK_PROOF_KEY": self._directory.keep_proof_key(given_in(given, "TIDEMARK_PROOF_KEY")),
         }
 
     def _port(self, name: str) -> int:
