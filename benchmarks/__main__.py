@@ -20,6 +20,7 @@ from benchmarks import (
     memory,
     metrics,
     mqtt_commit,
+    proof,
     rebuild,
     streams,
     visibility,
@@ -82,6 +83,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "audit": audit,
     "connectors": connectors,
     "streams": streams,
+    "proof": proof,
 }
 
 

@@ -9,7 +9,7 @@ from adapters.eventstore.lease import Lease
 from adapters.nats.checkpoint_stream import CheckpointStream
 from adapters.nats.connection import NatsConnection
 from adapters.proof.checkpoint_file import CheckpointFile
-from adapters.proof.checkpoints import Ledger
+from adapters.proof.ledger import Ledger
 from adapters.proof.notary import CheckpointCopy, Notary
 from adapters.proof.signing import SigningKey
 from application.ports import Clock

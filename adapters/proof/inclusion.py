@@ -8,7 +8,7 @@ from typing import Any
 
 from adapters.proof.checkpoints import connected, covering, line_of
 from adapters.proof.offline import Checkpoint, level_above, root_of
-from adapters.proof.rows import leaf_of_row, raw_rows
+from adapters.proof.rows import leaves_of, raw_rows
 
 
 class NotProvedError(Exception):
@@ -67,7 +67,7 @@ class InclusionProofs:
             checkpoint = covering(connection, position) if position > 0 else None
             if checkpoint is None:
                 raise NotProvedError(position)
-            leaves = [leaf_of_row(row) for row in raw_rows(connection, checkpoint.first - 1, checkpoint.last)]
+            leaves = leaves_of(raw_rows(connection, checkpoint.first - 1, checkpoint.last))
         if len(leaves) != checkpoint.size or root_of(leaves) != checkpoint.root:
             raise LogChangedError(checkpoint)
         index = position - checkpoint.first

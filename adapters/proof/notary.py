@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeVar
 from psycopg import Connection
 
 from adapters.eventstore.lease import Lease, LeaseLostError
-from adapters.proof.checkpoints import Ledger, NotInOrderError, checkpoints_after, connected, newest, numbered
+from adapters.proof.checkpoints import checkpoints_after, connected, newest, numbered
+from adapters.proof.ledger import Ledger, NotInOrderError
 from adapters.proof.offline import Checkpoint
 from application.ports import LogUnavailableError
 

@@ -2,13 +2,13 @@
 apart to check it (docs/adr/0021)."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
 from psycopg import Connection, sql
 
-from adapters.proof.offline import WITHHOLDING, Entry, framed, leaf_of
+from adapters.proof.offline import WITHHOLDING, Entry, leaf_of
 
 _COPY = sql.SQL(
     "COPY (SELECT notification_id, originator_id, originator_version, topic, state FROM events"
@@ -21,8 +21,7 @@ _END = b"\xff\xff"
 # number of fields · 8, position · 16, aggregate · 8, version · the topic's length
 _HEAD = struct.Struct(">HIqI16sIqI")
 _TOPIC = _HEAD.size
-_LENGTH = len(WITHHOLDING)
-_MAY_WITHHOLD = framed([WITHHOLDING])[2:]
+_LENGTH = len(WITHHOLDING) % 256
 
 # Rows come in their order by the index, also where the planner would rather sort.
 CONNECTION_OPTIONS = "-c enable_sort=off -c client_encoding=UTF8"
@@ -32,11 +31,13 @@ def raw_rows(connection: Connection[Any], after: int, until: int) -> Iterator[me
     """The events behind `after`, up to and with `until`; each is valid until the next one is asked for."""
     statement = _COPY.format(after=sql.Literal(after), until=sql.Literal(until))
     with connection.cursor().copy(statement) as copy:
-        for data in copy:
-            row = memoryview(data)
-            if row[: len(_SIGNATURE)] == _SIGNATURE:
-                # The head of the stream, to which the first row may be joined.
-                row = row[len(_SIGNATURE) + 8 + struct.unpack_from(">I", row, len(_SIGNATURE) + 4)[0] :]
+        messages: Iterator[Any] = iter(copy)
+        head = memoryview(next(messages))
+        # The first row may be joined to the head of the stream.
+        row = head[len(_SIGNATURE) + 8 + struct.unpack_from(">I", head, len(_SIGNATURE) + 4)[0] :]
+        if len(row) > len(_END):
+            yield row
+        for row in messages:
             if len(row) > len(_END):
                 yield row
 
@@ -45,11 +46,17 @@ def position_of(row: memoryview) -> int:
     return int.from_bytes(row[6:14], signed=True)
 
 
-def leaf_of_row(row: memoryview) -> bytes:
-    # The last byte of the topic's length is looked at first: most topics differ in it.
-    if row[_TOPIC - 1] == _LENGTH and row[_TOPIC - 4 : _TOPIC + _LENGTH] == _MAY_WITHHOLD:
-        return leaf_of(entry_of(row))
-    return sha256(b"\x00" + row).digest()
+def leaves_of(rows: Iterable[memoryview]) -> list[bytes]:
+    # One loop without calls: it is run through for every event of the log. The last byte of the topic's length is
+    # looked at first, because most topics differ in it.
+    length_at, topic_end = _TOPIC - 1, _TOPIC + len(WITHHOLDING)
+    leaves = []
+    for row in rows:
+        if row[length_at] == _LENGTH and row[_TOPIC:topic_end] == WITHHOLDING:
+            leaves.append(leaf_of(entry_of(row)))
+        else:
+            leaves.append(sha256(b"\x00" + row).digest())
+    return leaves
 
 
 def entry_of(row: memoryview) -> Entry:

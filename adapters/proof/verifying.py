@@ -15,7 +15,7 @@ from psycopg import Connection
 from adapters.proof.checkpoint_file import checkpoints_in
 from adapters.proof.checkpoints import checkpoints_after, connected, head_of, identity
 from adapters.proof.offline import Checkpoint, Wrong, chain_start, first_wrong, follow
-from adapters.proof.rows import entry_of, leaf_of_row, raw_rows
+from adapters.proof.rows import entry_of, leaves_of, raw_rows
 
 # So many events one process checks at a time: enough to make asking cheap, and few enough to hold their leaves.
 PART = 50_000
@@ -137,8 +137,7 @@ def _hold(part: _Part) -> int:
     """Up to where all is well. Raises Wrong."""
     chain, start = part.chain, 0
     with connected(part.url, _NAME) as connection:
-        rows = raw_rows(connection, part.checkpoints[0].first - 1, part.checkpoints[-1].last)
-        leaves = [leaf_of_row(row) for row in rows]
+        leaves = leaves_of(raw_rows(connection, part.checkpoints[0].first - 1, part.checkpoints[-1].last))
         for checkpoint in part.checkpoints:
             if not checkpoint.holds(chain, leaves[start : start + checkpoint.size]):
                 found = islice(raw_rows(connection, checkpoint.first - 1, _FURTHEST), checkpoint.size + 1)

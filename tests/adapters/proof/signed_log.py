@@ -17,8 +17,8 @@ import psycopg
 
 from adapters.eventstore.mapper import Mapper
 from adapters.proof import offline
-from adapters.proof.checkpoints import Ledger
 from adapters.proof.export import export_log
+from adapters.proof.ledger import Ledger
 from adapters.proof.offline import Checkpoint, Wrong
 from adapters.proof.signing import SigningKey
 from adapters.proof.verifying import Verified, verify

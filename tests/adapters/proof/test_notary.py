@@ -18,7 +18,8 @@ from adapters.eventstore.lease import Lease
 from adapters.nats.checkpoint_stream import STREAM, SUBJECT, CheckpointStream
 from adapters.nats.connection import NatsConnection
 from adapters.proof.checkpoint_file import NAME, CheckpointFile, checkpoints_in
-from adapters.proof.checkpoints import MOST_BYTES, NotInOrderError, checkpoints_after, connected
+from adapters.proof.checkpoints import checkpoints_after, connected
+from adapters.proof.ledger import MOST_BYTES, NotInOrderError
 from adapters.proof.notary import CheckpointCopy, Notary
 from adapters.proof.offline import Checkpoint
 from tests.adapters.proof.signed_log import SEED, SignedLog
@@ -110,7 +111,8 @@ def test_two_that_sign_at_once_sign_each_event_once(log: SignedLog) -> None:
     log.fill(500)
     program = f"""
 import datetime
-from adapters.proof.checkpoints import Ledger, connected, head_of, last_position
+from adapters.proof.checkpoints import connected, head_of, last_position
+from adapters.proof.ledger import Ledger
 from adapters.proof.signing import SigningKey
 ledger = Ledger({log.url!r}, SigningKey({SEED!r}), lambda: datetime.datetime.now(datetime.UTC), 10)
 while ledger.waiting():
