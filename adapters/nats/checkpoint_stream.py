@@ -40,7 +40,8 @@ class CheckpointStream:
             stream = (await self._connection.client()).jetstream(timeout=API_SECONDS)
             if checkpoint.number == 1:
                 about = "Every signed checkpoint of the Tidemark log; the sequence is the number of the checkpoint."
-                await stream.add_stream(copy_config(STREAM, about, SUBJECT, StreamLimits(), checkpoint.log))
+                config = copy_config(STREAM, about, SUBJECT, StreamLimits(), checkpoint.log)
+                await stream.add_stream(config.evolve(deny_delete=True, deny_purge=True))
             # Two that sign at once, because one does not know yet that it lost the lease, do not copy twice.
             await stream.publish(
                 SUBJECT,

@@ -14,6 +14,8 @@ import json
 import re
 import struct
 import sys
+from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256, sha512
 from itertools import islice
@@ -28,6 +30,7 @@ NO_CHECKPOINT = "0" * 64
 
 # Of events with this topic the values may be taken out of the log; their digest then stands in their place.
 WITHHOLDING = b"streams.partition.produced.v1"
+CLOSING = b"streams.topic.day_closed.v1"
 _VALUES = b',"values":'
 _TAKEN_OUT = re.compile(rb'\[\](\}.*),"values_sha256":"([0-9a-f]{64})"\}', re.DOTALL)
 
@@ -54,6 +57,36 @@ class Wrong(Exception):  # noqa: N818  # what is wrong, for the exit status and 
         return f"position {self.position}: {self.what}"
 
 
+class Closings:
+    """Values may be taken out of messages of days whose closing is on record, and of no others."""
+
+    def __init__(self) -> None:
+        self._begins: defaultdict[tuple[str, int], int] = defaultdict(int)
+        # Version and position in turn: there may be millions.
+        self._emptied: defaultdict[tuple[str, int], array[int]] = defaultdict(lambda: array("q"))
+
+    def look_at(self, entry: Entry) -> None:
+        if entry.topic == WITHHOLDING and is_emptied(entry.state):
+            data = json.loads(entry.state)["data"]
+            self._emptied[data["name"], data["partition"]].extend((entry.version, entry.position))
+        elif entry.topic == CLOSING:
+            data = json.loads(entry.state)["data"]
+            for partition, first in enumerate(data["first"]):
+                place = data["name"], partition
+                self._begins[place] = max(self._begins[place], first.get("entries", 0))
+
+    def require(self) -> None:
+        """Raises Wrong for the first event that was emptied, and should not be."""
+        wrong = [
+            position
+            for place, emptied in self._emptied.items()
+            for version, position in zip(emptied[::2], emptied[1::2], strict=True)
+            if version > self._begins[place]
+        ]
+        if wrong:
+            raise Wrong(min(wrong), "emptied: its values were taken out, and no closing of its day is on record")
+
+
 # Leaves, chain and tree
 
 
@@ -78,6 +111,10 @@ def parted(state: bytes) -> list[bytes]:
     if not found or end < 0:
         return [state]
     return [head + found, sha256(rest[: end + 1]).digest(), rest[end + 1 :]]
+
+
+def is_emptied(state: bytes) -> bool:
+    return _TAKEN_OUT.fullmatch(state.partition(_VALUES)[2]) is not None
 
 
 def chained(value: bytes, leaves: Iterable[bytes]) -> bytes:
@@ -318,7 +355,7 @@ def check_export(
 ) -> tuple[int, int]:
     """How far the log is proved, and how many events come behind that. Without keys whatever key signed the first
     checkpoint is believed. Raises Wrong."""
-    previous, chain = None, chain_start(log)
+    previous, chain, closings = None, chain_start(log), Closings()
     for checkpoint in checkpoints:
         keys = keys or [checkpoint.public_key]
         follow(checkpoint, previous, log, keys)
@@ -326,13 +363,15 @@ def check_export(
         if not checkpoint.holds(chain, [leaf_of(entry) for entry in held]):
             raise first_wrong(checkpoint, [*held, *islice(entries, 1)])
         previous, chain = checkpoint, checkpoint.chain
+        for entry in held:
+            closings.look_at(entry)
         told(checkpoint.last)
     proved, behind = previous.last if previous else 0, 0
     for behind, entry in enumerate(entries, 1):
         if entry.position != proved + behind:
-            raise Wrong(
-                proved + behind, f"behind the last checkpoint: the event of position {entry.position} stands here"
-            )
+            raise Wrong(proved + behind, f"the event of position {entry.position} stands here, not yet signed")
+        closings.look_at(entry)
+    closings.require()
     return proved, behind
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from adapters.proof.offline import WITHHOLDING, Entry, leaf_of
+from adapters.proof.offline import WITHHOLDING, Entry, is_emptied, leaf_of
 
 _COPY = sql.SQL(
     "COPY (SELECT notification_id, originator_id, originator_version, topic, state FROM events"
@@ -46,14 +46,18 @@ def position_of(row: memoryview) -> int:
     return int.from_bytes(row[6:14], signed=True)
 
 
-def leaves_of(rows: Iterable[memoryview]) -> list[bytes]:
+def leaves_of(rows: Iterable[memoryview], emptied: list[Entry] | None = None) -> list[bytes]:
+    """The events that have no values any more are added to `emptied`."""
     # One loop without calls: it is run through for every event of the log. The last byte of the topic's length is
     # looked at first, because most topics differ in it.
     length_at, topic_end = _TOPIC - 1, _TOPIC + len(WITHHOLDING)
     leaves = []
     for row in rows:
         if row[length_at] == _LENGTH and row[_TOPIC:topic_end] == WITHHOLDING:
-            leaves.append(leaf_of(entry_of(row)))
+            entry = entry_of(row)
+            leaves.append(leaf_of(entry))
+            if emptied is not None and is_emptied(entry.state):
+                emptied.append(entry)
         else:
             leaves.append(sha256(b"\x00" + row).digest())
     return leaves

@@ -14,8 +14,9 @@ from psycopg import Connection
 
 from adapters.proof.checkpoint_file import checkpoints_in
 from adapters.proof.checkpoints import checkpoints_after, connected, head_of, identity
-from adapters.proof.offline import Checkpoint, Wrong, chain_start, first_wrong, follow
+from adapters.proof.offline import Checkpoint, Entry, Wrong, chain_start, first_wrong, follow
 from adapters.proof.rows import entry_of, leaves_of, raw_rows
+from adapters.proof.withholding import require_closed
 
 # So many events one process checks at a time: enough to make asking cheap, and few enough to hold their leaves.
 PART = 50_000
@@ -135,9 +136,9 @@ def _each(parts: Iterator[_Part], processes: int) -> Iterator[int]:
 
 def _hold(part: _Part) -> int:
     """Up to where all is well. Raises Wrong."""
-    chain, start = part.chain, 0
+    chain, start, emptied = part.chain, 0, list[Entry]()
     with connected(part.url, _NAME) as connection:
-        leaves = leaves_of(raw_rows(connection, part.checkpoints[0].first - 1, part.checkpoints[-1].last))
+        leaves = leaves_of(raw_rows(connection, part.checkpoints[0].first - 1, part.checkpoints[-1].last), emptied)
         for checkpoint in part.checkpoints:
             if not checkpoint.holds(chain, leaves[start : start + checkpoint.size]):
                 found = islice(raw_rows(connection, checkpoint.first - 1, _FURTHEST), checkpoint.size + 1)
@@ -145,6 +146,7 @@ def _hold(part: _Part) -> int:
             chain, start = checkpoint.chain, start + checkpoint.size
         if start != len(leaves):
             raise Wrong(part.checkpoints[-1].last, "inserted: there are more events than positions up to here")
+        require_closed(connection, emptied)
     return part.checkpoints[-1].last
 
 

@@ -1,6 +1,7 @@
 """`tidemark verify`, `export-log` and `proof-key`."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from entrypoints.cli.options import DataDir, database_url_of, fail, settings_or_
 from entrypoints.data_directory import DEFAULT, DataDirectory
 
 _CANNOT_TELL = 2
+_PUBLIC_KEY = re.compile("[0-9A-Fa-f]{64}")
 
 
 def verify(
@@ -44,10 +46,9 @@ def verify(
 
     The exit status is 0 when all is well, 1 when something is wrong, 2 when it cannot be told.
     """
-    try:
-        keys = [bytes.fromhex(one) for one in key] if key else _own_keys(data_dir)
-    except ValueError:
+    if any(not _PUBLIC_KEY.fullmatch(one) for one in key or ()):
         fail("A public key has 64 hexadecimal digits.", _CANNOT_TELL)
+    keys = [bytes.fromhex(one) for one in key] if key else _own_keys(data_dir)
     if offline is not None:
         if checkpoint is None:
             fail("An export is checked against a file of checkpoints: --checkpoint FILE", _CANNOT_TELL)
