@@ -32,7 +32,7 @@ async def signing(
     if settings.proof_dir:
         copies.insert(0, CheckpointFile(Path(settings.proof_dir)))
     ledger = Ledger(url, SigningKey(settings.proof_key), clock, most)
-    notary = Notary(url, ledger, Lease(url, "proof"), copies, most, settings.proof_seconds)
+    notary = Notary(ledger, Lease(url, "proof"), copies, most, settings.proof_seconds)
     try:
         yield {"proof of the log": notary.run}
     finally:

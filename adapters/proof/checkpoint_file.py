@@ -58,6 +58,8 @@ class CheckpointFile:
 
 
 def checkpoints_in(path: Path) -> Iterator[Checkpoint]:
+    """Without the last line if it is cut off: it is being written, or a crash came between."""
     with path.open("rb") as file:
         for line in file:
-            yield Checkpoint.of_line(line)
+            if line.endswith(b"\n"):
+                yield Checkpoint.of_line(line)

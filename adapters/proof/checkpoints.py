@@ -17,16 +17,46 @@ from application.ports import LogUnavailableError
 _PAGE = 50
 
 
+class ProofDatabase:
+    """One connection to the log and its checkpoints, made anew after it was lost. Not for two threads at once."""
+
+    def __init__(self, url: str, name: str = "tidemark proof") -> None:
+        self._url = url
+        self._name = name
+        self._connection: Connection[TupleRow] | None = None
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection[TupleRow]]:
+        """Raises LogUnavailableError, also when the connection is lost later."""
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = Connection.connect(
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=2,
+                    application_name=self._name,
+                    options=CONNECTION_OPTIONS,
+                )
+            yield self._connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as unavailable:
+            self.close()
+            raise LogUnavailableError("the event log cannot be reached") from unavailable
+
+
 @contextmanager
 def connected(url: str, name: str = "tidemark proof") -> Iterator[Connection[TupleRow]]:
-    """Raises LogUnavailableError, also when the connection is lost later."""
+    """For once. Raises LogUnavailableError."""
+    database = ProofDatabase(url, name)
     try:
-        with Connection.connect(
-            url, autocommit=True, connect_timeout=2, application_name=name, options=CONNECTION_OPTIONS
-        ) as connection:
+        with database.connection() as connection:
             yield connection
-    except (psycopg.OperationalError, psycopg.InterfaceError) as unavailable:
-        raise LogUnavailableError("the event log cannot be reached") from unavailable
+    finally:
+        database.close()
 
 
 def identity(connection: Connection[Any]) -> str:
@@ -36,11 +66,6 @@ def identity(connection: Connection[Any]) -> str:
 
 def head_of(connection: Connection[Any]) -> int:
     return int(_one(connection, "SELECT coalesce(max(notification_id), 0) FROM events")[0])
-
-
-def last_position(connection: Connection[Any]) -> int:
-    """Up to where there are checkpoints."""
-    return int(_one(connection, "SELECT coalesce(max(last_position), 0) FROM proof_checkpoints")[0])
 
 
 def newest(connection: Connection[Any]) -> Checkpoint | None:

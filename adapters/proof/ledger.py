@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from adapters.proof.checkpoints import connected, head_of, identity, last_position, newest
+from adapters.proof.checkpoints import ProofDatabase, checkpoints_after, head_of, identity, newest, numbered
 from adapters.proof.offline import FORMAT, MARK, NO_CHECKPOINT, Checkpoint, chain_start, chained, root_of
 from adapters.proof.rows import leaves_of, position_of, raw_rows
 from adapters.proof.signing import SigningKey
@@ -24,6 +25,7 @@ class NotInOrderError(Exception):
 
 class Ledger:
     """Signs what lies behind the last checkpoint. All that it needs is in the database: it may be killed at any time.
+    Everything it is asked may raise LogUnavailableError.
 
     A checkpoint has at most so many events, and about so many bytes of them.
     """
@@ -31,21 +33,34 @@ class Ledger:
     def __init__(
         self, url: str, key: SigningKey, clock: Callable[[], datetime], most: int, most_bytes: int = MOST_BYTES
     ) -> None:
-        self._url = url
+        self._database = ProofDatabase(url)
         self._key = key
         self._most = most
         self._most_bytes = most_bytes
         self._clock = clock
 
-    def waiting(self) -> int:
-        """How many events lie behind the last checkpoint."""
-        with connected(self._url) as connection:
-            return head_of(connection) - last_position(connection)
+    def close(self) -> None:
+        self._database.close()
+
+    def waiting(self) -> tuple[int, int]:
+        """How many events lie behind the last checkpoint, and the number of that."""
+        with self._database.connection() as connection:
+            last = newest(connection)
+            return head_of(connection) - (last.last if last else 0), last.number if last else 0
+
+    def numbered(self, number: int) -> Checkpoint | None:
+        with self._database.connection() as connection:
+            return numbered(connection, number)
+
+    def following(self, number: int, most: int) -> Sequence[Checkpoint]:
+        """The next checkpoints after that one."""
+        with self._database.connection() as connection:
+            return list(islice(checkpoints_after(connection, number), most))
 
     def extend(self) -> Checkpoint | None:
         """The next checkpoint, which is stored; None when nothing was appended. Of several that do so at once one
-        succeeds and the others get None. Raises NotInOrderError and LogUnavailableError."""
-        with connected(self._url) as connection:
+        succeeds and the others get None. Raises NotInOrderError."""
+        with self._database.connection() as connection:
             previous, log = newest(connection), identity(connection)
             leaves = leaves_of(self._rows(connection, previous.last if previous else 0))
             if not leaves:

@@ -5,14 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from time import monotonic
-from typing import Any, Protocol, TypeVar
-
-from psycopg import Connection
+from typing import Protocol, TypeVar
 
 from adapters.eventstore.lease import Lease, LeaseLostError
-from adapters.proof.checkpoints import checkpoints_after, connected, newest, numbered
 from adapters.proof.ledger import Ledger, NotInOrderError
 from adapters.proof.offline import Checkpoint
 from application.ports import LogUnavailableError
@@ -49,9 +45,8 @@ class Notary:
     """
 
     def __init__(
-        self, url: str, ledger: Ledger, lease: Lease, copies: Sequence[CheckpointCopy], most: int, seconds: float
+        self, ledger: Ledger, lease: Lease, copies: Sequence[CheckpointCopy], most: int, seconds: float
     ) -> None:
-        self._url = url
         self._ledger = ledger
         self._lease = lease
         self._copies = copies
@@ -73,46 +68,45 @@ class Notary:
     async def conclude(self) -> None:
         """Signs what was appended last, if this process was the one that signs. What there is no time for is signed by
         whoever comes next."""
-        if not self._works:
-            return
         with suppress(TimeoutError, LogUnavailableError, NotInOrderError):
-            async with asyncio.timeout(LAST_SECONDS):
-                while await _in_thread(self._ledger.extend):
-                    pass
-                await self._copy()
+            if self._works:
+                async with asyncio.timeout(LAST_SECONDS):
+                    while await _in_thread(self._ledger.extend):
+                        pass
+                    _, number = await _in_thread(self._ledger.waiting)
+                    await self._copy(number)
+        self._ledger.close()
 
     async def _sign(self) -> None:
-        signed_at = monotonic()
+        quiet_at, newest = monotonic(), 0
         while True:
             try:
-                waiting = await _in_thread(self._ledger.waiting)
-                if waiting >= self._most or (waiting > 0 and monotonic() - signed_at >= self._seconds):
+                waiting, number = await _in_thread(self._ledger.waiting)
+                if waiting <= 0 or number != newest:
+                    quiet_at, newest = monotonic(), number
+                if waiting < 0:
+                    self._say("the log", "the log is not signed any more: it ends before its last checkpoint does")
+                if waiting >= self._most or (waiting > 0 and monotonic() - quiet_at >= self._seconds):
                     await _in_thread(self._ledger.extend)
-                    if waiting >= 2 * self._most:
-                        continue  # far behind
-                    signed_at = monotonic()
-                elif waiting <= 0:
-                    signed_at = monotonic()
-                await self._copy()
+                    continue  # there may be more, and there is something to copy
+                await self._copy(number)
             except LogUnavailableError:
                 pass  # the lease goes with the database, and says so
             except NotInOrderError as reason:
                 self._say("the log", f"the log is not signed any more: {reason}")
             await asyncio.sleep(min(LOOK_SECONDS, self._seconds))
 
-    async def _copy(self) -> None:
-        last = await _in_thread(lambda: _asked(self._url, newest))
-        if last is None:
-            return
+    async def _copy(self, number: int) -> None:
+        """Brings the copies up to that checkpoint."""
         for copy in self._copies:
-            if self._copied.get(copy.name) == last.number:
+            if self._copied.get(copy.name, 0) == number:
                 continue
             try:
                 await self._bring(copy)
-            except (CopyFailedError, OSError, ValueError) as reason:
+            except (CopyFailedError, OSError, ValueError, LookupError, TypeError) as reason:
                 self._say(copy.name, f"{copy.name} is not written: {reason}")
             else:
-                self._copied[copy.name] = last.number
+                self._copied[copy.name] = number
                 self._said.pop(copy.name, None)
 
     async def _bring(self, copy: CheckpointCopy) -> None:
@@ -120,13 +114,13 @@ class Notary:
         last = await copy.last()
         number = last.number if last else 0
         if last is not None:
-            ours = await _in_thread(lambda: _asked(self._url, lambda connection: numbered(connection, number)))
+            ours = await _in_thread(partial(self._ledger.numbered, number))
             if ours is None or ours.statement != last.statement:
                 raise CopyFailedError(
                     f"its checkpoint {number} is none of this log. Was the database restored from a backup, or made"
                     " anew? Put the copy away, and a new one is begun"
                 )
-        while following := await _in_thread(partial(_following, self._url, number)):
+        while following := await _in_thread(partial(self._ledger.following, number, AT_ONCE)):
             for checkpoint in following:
                 await copy.append(checkpoint)
                 number = checkpoint.number
@@ -135,15 +129,6 @@ class Notary:
         if self._said.get(what) != message:
             log.error("%s", message)
         self._said[what] = message
-
-
-def _asked(url: str, ask: Callable[[Connection[Any]], T]) -> T:
-    with connected(url) as connection:
-        return ask(connection)
-
-
-def _following(url: str, number: int) -> Sequence[Checkpoint]:
-    return _asked(url, lambda connection: list(islice(checkpoints_after(connection, number), AT_ONCE)))
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

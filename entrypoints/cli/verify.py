@@ -160,7 +160,7 @@ def _progress() -> Callable[[int, int], None]:
         nonlocal said
         if monotonic() - said > 1:
             said = monotonic()
-            of = f" of {head:,} ({position * 100 // head} %)" if head else ""
+            of = f" of {head:,} ({min(100, position * 100 // head)} %)" if head else ""
             typer.echo(f"{position:,}{of}, {position / (said - started):,.0f} events/s{end}", nl=False, err=True)
 
     return told
