@@ -48,20 +48,22 @@ CHOICES = {
     "TIDEMARK_CONNECTOR_AUTH",
     "TIDEMARK_CONNECTOR_ORIGINS",
     "TIDEMARK_METRICS_READ_AUTH",
+    "TIDEMARK_PROOF_KEY",
 }
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_our_processes_have_every_setting_and_no_default_secret(name: str) -> None:
     settings = SERVICES[name]["environment"]
-    assert set(settings) == {
+    assert ("TIDEMARK_PROOF_KEY" in settings) == (name == "worker"), "nobody else signs"
+    assert set(settings) - {"TIDEMARK_PROOF_KEY"} == {
         "TIDEMARK_DATABASE_URL",
         "TIDEMARK_NATS_URL",
         "TIDEMARK_MQTT_URL",
         "TIDEMARK_JWT_SECRET",
         "TIDEMARK_SEAL_KEY",
         "TIDEMARK_HOST",
-        *CHOICES,
+        *CHOICES - {"TIDEMARK_PROOF_KEY"},
     }
     assert settings["TIDEMARK_HOST"] == "0.0.0.0"
     for secret in ("TIDEMARK_JWT_SECRET", "TIDEMARK_SEAL_KEY"):
