@@ -200,3 +200,20 @@ def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     environment = {name: value for name, value in GOOD.items() if name != "TIDEMARK_JWT_SECRET"}
     found = problems({**environment, "JWT_SECRET_FILE": str(tmp_path / "nothing")})
     assert "JWT_SECRET_FILE" in found["TIDEMARK_JWT_SECRET"].wrong
+
+
+@pytest.mark.parametrize("key", ["c2hvcnQ=", "no base64!", "aa" * 32])
+def test_a_key_that_cannot_sign_is_refused_and_not_told(key: str) -> None:
+    (problem,) = problems({**GOOD, "TIDEMARK_PROOF_KEY": key}).values()
+    assert problem.variable == "TIDEMARK_PROOF_KEY"
+    assert key not in str(problem)
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    settings = read_settings({**GOOD, "TIDEMARK_PROOF_KEY": ""})
+    assert (settings.proof_key, settings.proof_dir, settings.proof_events, settings.proof_seconds) == (
+        None,
+        None,
+        10_000,
+        60,
+    )

@@ -145,13 +145,13 @@ def test_every_listener_answers_when_the_ready_file_is_there(up: Up) -> None:
 
 def test_what_holds_a_secret_is_for_its_owner_only(up: Up) -> None:
     assert up.data_dir.stat().st_mode & 0o777 == 0o700
-    for file in (up.ready_file, up.data_dir / "jwt-secret", up.data_dir / "running.json"):
+    secrets = [up.data_dir / name for name in ("jwt-secret", "seal-key", "proof-key")]
+    for file in (up.ready_file, up.data_dir / "running.json", *secrets):
         assert file.stat().st_mode & 0o777 == 0o600
     password = up.urls["postgres"].partition("tidemark:")[2].partition("@")[0]
-    secret = (up.data_dir / "jwt-secret").read_text().strip()
     for text in (up.output(), *(line for _, line in children(up.process.pid if up.process else 0))):
-        assert password not in text
-        assert secret not in text
+        for secret in (password, *(file.read_text().strip() for file in secrets)):
+            assert secret not in text
 
 
 def test_both_processes_are_measured_in_one_place(up: Up) -> None:
@@ -224,6 +224,18 @@ def test_it_stops_in_order_and_continues(up: Up, number: signal.Signals) -> None
     up.start()
     assert up.is_ready()
     assert (up.data_dir / "jwt-secret").read_text() == secret
+
+
+def test_what_was_recorded_until_it_stops_is_signed(up: Up) -> None:
+    assert up.run("simulate", "--devices", "1", "--duration", "1").returncode == 0
+    (head,) = [json.loads(line)["position"] for line in up.run("events", "--json", "--limit", "1").stdout.splitlines()]
+    up.stop()
+    signed = (up.data_dir / "proof" / "checkpoints.jsonl").read_text().splitlines()
+    assert json.loads(json.loads(signed[-1])["statement"])["last"] >= head
+    up.start()
+    verified = up.run("verify")
+    assert verified.returncode == 0, verified.stdout
+    assert "checkpoints and their file" in verified.stdout
 
 
 def test_it_continues_after_a_kill_and_leaves_nobody_behind(up: Up) -> None:
