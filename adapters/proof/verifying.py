@@ -78,21 +78,24 @@ class _Checked:
         self.last: Checkpoint | None = None
 
     def __iter__(self) -> Iterator[Checkpoint]:
+        filed = next(self._filed, None)
         for checkpoint in checkpoints_after(self._connection, 0):
             self.keys = self.keys or [checkpoint.public_key]
-            filed = next(self._filed, None)
-            if filed is not None and filed.statement != checkpoint.statement:
-                first = min(checkpoint.first, filed.first)
-                raise Wrong(first, f"checkpoint {filed.number} of the file is not in the table, which has another")
+            # The file may have some only: each of them names the one before it.
+            if filed is not None and filed.number <= checkpoint.number:
+                if filed.statement != checkpoint.statement:
+                    first = min(checkpoint.first, filed.first)
+                    raise Wrong(first, f"checkpoint {filed.number} of the file is not in the table, which has another")
+                filed = next(self._filed, None)
             follow(checkpoint, self.last, self._log, self.keys)
             yield checkpoint
             self.last = checkpoint
-        for filed in self._filed:
+        if filed is not None:
             # It may have been signed since the table was read.
             ours = numbered(self._connection, filed.number)
             if ours is None or ours.statement != filed.statement:
-                raise Wrong(filed.first, f"checkpoint {filed.number} of the file is not in the table: it was truncated")
-            return
+                first = self.last.last + 1 if self.last else 1
+                raise Wrong(first, f"checkpoint {filed.number} of the file is not in the table: it was truncated")
 
 
 def _parts(url: str, log: str, checkpoints: Iterable[Checkpoint]) -> Iterator[_Part]:

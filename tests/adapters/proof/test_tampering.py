@@ -114,6 +114,26 @@ def test_events_and_checkpoints_cut_off_together_are_missed_in_the_file(signed: 
     assert signed.wrong(file=signed.checkpoints)[0] == 11
 
 
+def test_one_checkpoint_that_was_kept_is_enough_to_miss_what_was_cut_off(signed: SignedLog) -> None:
+    signed.checkpoints.write_bytes(signed.checkpoints.read_bytes().splitlines(keepends=True)[2])
+    assert signed.verify(file=signed.checkpoints).proved == 25
+    signed.execute("DELETE FROM events WHERE notification_id > 10", "DELETE FROM proof_checkpoints WHERE number > 1")
+    assert signed.wrong(file=signed.checkpoints)[0] == 11
+    signed.execute("DELETE FROM proof_checkpoints")
+    assert signed.wrong(file=signed.checkpoints)[0] == 1
+
+
+def test_a_file_of_another_past_is_noticed(signed: SignedLog) -> None:
+    """Events and checkpoints were cut off, and others written and signed since, with the right key."""
+    signed.execute("DELETE FROM events WHERE notification_id > 12", "DELETE FROM proof_checkpoints WHERE number > 1")
+    signed.fill(20)
+    signed.execute("UPDATE events SET topic = 'x' WHERE notification_id = 14")
+    signed.sign()
+    assert signed.verify().proved == 32
+    position, said = signed.wrong(file=signed.checkpoints)
+    assert (position, said) == (11, "checkpoint 2 of the file is not in the table, which has another")
+
+
 def test_a_file_that_is_being_written_counts_as_far_as_it_is_whole(signed: SignedLog) -> None:
     signed.checkpoints.write_bytes(signed.checkpoints.read_bytes()[:-20])
     assert signed.verify(file=signed.checkpoints).proved == 25
