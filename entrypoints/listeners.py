@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import cast
 
+from adapters.proof.inclusion import InclusionProofs
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
@@ -211,6 +212,7 @@ def _audit(api: Api, bearers: Bearers) -> Audit:
             trail=trail,
             histories=HistoryQueries(api.database, MAPPER.event),
             traces=TraceQueries(api.database, trail),
+            proofs=InclusionProofs(api.settings.database_url),
             views=Views(shown_event, api.accounts.names),
             arrivals=api.streams.arrivals,
             head=lambda: log_head(api.database),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from adapters.proof.inclusion import InclusionProofs
 from application.streams.messages import Arrivals
 from entrypoints.audit.exchange import AuditExchange
 from entrypoints.audit.views import Views
@@ -27,6 +28,7 @@ class Door:
     trail: TrailQueries
     histories: HistoryQueries
     traces: TraceQueries
+    proofs: InclusionProofs
     views: Views
     arrivals: Arrivals
     head: Callable[[], Awaitable[int]]

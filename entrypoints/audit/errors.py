@@ -2,6 +2,7 @@
 
 import msgspec
 
+from adapters.proof.inclusion import LogChangedError, NotProvedError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
 from entrypoints.audit.door import ForbiddenError
@@ -31,6 +32,10 @@ def answer_to(fault: Exception) -> Answer | None:
             return error(400, str(fault))
         case NotFoundError():
             return error(404, str(fault))
+        case NotProvedError():
+            return error(404, str(fault), (b"retry-after", b"60"))
+        case LogChangedError():
+            return error(409, str(fault))
         case NoTokenError():
             return error(401, "a token is needed; `tidemark token --scope audit.read` makes one", _BEARER)
         case InvalidTokenError():

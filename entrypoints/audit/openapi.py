@@ -108,6 +108,16 @@ _NODE: Json = {
         "caused": {"type": "array", "items": {"$ref": "#/components/schemas/Node"}},
     },
 }
+_PROOF: Json = {
+    "type": "object",
+    "required": ["position", "leaf", "path", "checkpoint"],
+    "properties": {
+        "position": {"type": "integer"},
+        "leaf": {**_TEXT, "description": "The hash of the event, in hexadecimal."},
+        "path": {"type": "array", "items": _TEXT, "description": "From the leaf upwards (RFC 6962)."},
+        "checkpoint": {"type": "object", "description": "With its signature (Ed25519)."},
+    },
+}
 
 
 def _answer(about: str, schema: Json, **others: Json) -> Json:
@@ -119,7 +129,8 @@ def _operation(about: str, parameters: Sequence[Json], answer: Json, *refusals: 
         "400": "A parameter cannot be what it is.",
         "401": "A token is needed.",
         "403": "The token has not the scope `audit.read`.",
-        "404": "There is no such thing.",
+        "404": "There is no such thing, or not yet.",
+        "409": "The events are not those that were signed; `tidemark verify` says which.",
         "503": "The database cannot be reached.",
     }
     told = {
@@ -202,6 +213,14 @@ def document() -> Json:
                 _answer("A page, the oldest first unless asked otherwise.", history),
                 "400",
                 "404",
+            ),
+            "/proof/{position}": _operation(
+                "That an event is in the log: its leaf, the way to the root of a signed checkpoint, and that.",
+                [_named("position", _POSITION, "Its place.")],
+                _answer("The proof.", _PROOF),
+                "400",
+                "404",
+                "409",
             ),
             "/trace/{correlation}": _operation(
                 "Everything that came of one request or message.",

@@ -84,4 +84,4 @@ def test_a_database_whose_readings_were_rebuilt_before_indexes_kept_their_names_
         found = connection.execute(
             "SELECT indexname FROM pg_indexes WHERE tablename = 'readings' ORDER BY 1"
         ).fetchall()
-    assert found == [("readings_by_sensor",), ("readings_by_time",), ("readings_pkey",)]
+    assert found == [("readings_ahead",), ("readings_by_sensor",), ("readings_by_time",), ("readings_pkey",)]
