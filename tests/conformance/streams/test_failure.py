@@ -145,8 +145,15 @@ def test_F7_what_was_answered_is_there_after_kill_9(product: Product, topic: str
     assert streams.values(other) == [*range(20), "a", "b"]
 
 
-@pytest.mark.parametrize("fault", ["the client hangs up", "the server is killed"])
-@pytest.mark.parametrize("then", ["poll", "commit", "goodbye"])
+@pytest.mark.parametrize(
+    ("fault", "then"),
+    [
+        ("the client hangs up", "poll"),
+        ("the client hangs up", "commit"),
+        ("the client hangs up", "goodbye"),
+        ("the server is killed", "poll"),
+    ],
+)
 def test_an_answer_that_was_lost_comes_again(product: Product, topic: str, group: str, fault: str, then: str) -> None:
     """It is more than what lies between the two can hold (tcp_wmem is 4 MiB), so some of it is still in the server."""
     streams = Streams(product)
