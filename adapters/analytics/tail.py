@@ -1,0 +1,91 @@
+"""What the log has behind the last export, kept from one question to the next, which reads only what came since."""
+
+import asyncio
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from adapters.analytics.schemas import SCHEMAS
+from adapters.analytics.tables import Collected, table_of
+from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.reader import LogRow, PostgresLogReader
+
+_READ = 5_000
+
+
+class TailTooLongError(Exception):
+    """The export is so far behind that what is missing in it cannot be handed to a question."""
+
+
+class _Run(NamedTuple):
+    """Events up to `last`, by table."""
+
+    last: int
+    events: int
+    tables: dict[str, pa.Table]
+
+
+class Tail(NamedTuple):
+    """Everything behind the position of the export up to `position`; a little of what is exported may be in it too."""
+
+    position: int
+    tables: dict[str, pa.Table]
+
+    def streams(self) -> dict[str, bytes]:
+        return {name: _stream(table) for name, table in self.tables.items() if table.num_rows}
+
+
+class LiveTail:
+    """For several tasks at once. `longest` is how many events there may be."""
+
+    def __init__(self, reader: PostgresLogReader, mapper: Mapper, longest: int) -> None:
+        self._reader = reader
+        self._mapper = mapper
+        self._longest = longest
+        self._runs: list[_Run] = []
+        self._reached = 0
+        self._one_at_a_time = asyncio.Lock()
+
+    async def behind(self, exported: int) -> Tail:
+        """Every event that is committed now. Raises TailTooLongError and LogUnavailableError."""
+        async with self._one_at_a_time:
+            self._runs = [run for run in self._runs if run.last > exported]
+            if self._reached < exported or not self._runs:
+                self._runs, self._reached = [], exported
+            head = await self._reader.head()
+            if head - exported > self._longest:
+                raise TailTooLongError(
+                    f"The export is {head - exported} events behind, more than {self._longest}: run `tidemark export`"
+                )
+            while self._reached < head:
+                rows = await self._reader.read_rows(self._reached, min(_READ, head - self._reached))
+                collected = Collected(self._mapper)
+                # A thread, so that whoever is served meanwhile does not wait.
+                self._runs.append(await asyncio.to_thread(_run_of, collected, rows))
+                self._reached = rows[-1].position
+            tables = {name: _joined(name, self._runs) for name in SCHEMAS}
+            return Tail(max(self._reached, exported), tables)
+
+
+def _run_of(collected: Collected, rows: list[LogRow]) -> _Run:
+    collected.add(rows)
+    tables: dict[str, list[pa.Table]] = {}
+    for part, table in collected.tables():
+        tables.setdefault(part.table, []).append(table)
+    return _Run(collected.last, collected.events, {name: _one(found) for name, found in tables.items()})
+
+
+def _joined(name: str, runs: list[_Run]) -> pa.Table:
+    tables = [run.tables[name] for run in runs if name in run.tables]
+    return _one(tables) if tables else table_of(name, ())
+
+
+def _one(tables: list[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries()
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
