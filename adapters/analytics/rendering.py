@@ -5,7 +5,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -41,7 +41,17 @@ def _csv(table: pa.Table) -> bytes:
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     # By columns: two of them may have the same name.
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+    return zip(*(_values(column) for column in table.columns), strict=True)
+
+
+def _values(column: Any) -> list[Any]:
+    """Times are in UTC whatever zone they are shown in, and Python's zones are files that cannot be read any more."""
+    if pa.types.is_timestamp(column.type):
+        is_utc = column.type.tz is not None
+        times = column.cast(pa.timestamp("us"), safe=False).to_pylist()
+        return [time.replace(tzinfo=UTC) if time and is_utc else time for time in times]
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _json_value(value: Any) -> Any:

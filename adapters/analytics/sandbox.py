@@ -4,6 +4,7 @@ only then looks at the SQL.
 DuckDB's own locks are the first wall, the kernel's the second: a hole in one is not a hole.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from adapters.analytics.rendering import rendered
-from adapters.analytics.schemas import EVENTS, SCHEMAS
+from adapters.analytics.schemas import AT, EVENTS, SCHEMAS
 from adapters.analytics.walls import die_with_parent, limit, raise_walls
 from adapters.analytics.wire import Outcome, Request, read_frame, write_frame
 
@@ -23,6 +24,10 @@ BESIDE = 3 * 1024**3
 
 _BATCH = 10_000
 _QUESTIONS = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+
+# The time of an event has the name of a word of DuckDB's.
+_AT_HINT = '\n\nHint: write "at" in quotes, or with its table, as in events.at'
+_bare_at = re.compile(r"""(?<![\w."'])at(?![\w"'])""", re.IGNORECASE).search
 
 
 class RefusedError(Exception):
@@ -40,6 +45,7 @@ def main() -> None:
     limit(request.memory + BESIDE, request.seconds)
     tail = {name: _table(read_frame(source)) for name in request.tail}
     connection = _connected(request, tail)
+    pa.scalar(0, AT).as_py()  # finds the zone of UTC while files can be read
     raise_walls([Path(request.directory)])
     try:
         rows, body = _answer(connection, request)
@@ -83,9 +89,9 @@ def _connected(request: Request, tail: Mapping[str, pa.Table]) -> duckdb.DuckDBP
 
 def _view(name: str, paths: Sequence[str], exported: int) -> str:
     """What was exported, and what came since."""
-    columns = ", ".join(SCHEMAS[name].names)
+    columns = _quoted(SCHEMAS[name].names)
     context = ", split_part(topic, '.', 1) AS context" if name == EVENTS else ""
-    select = f"SELECT {columns}, CAST(at AS DATE) AS day{context} FROM tail_{name} WHERE position > {exported}"
+    select = f'SELECT {columns}, CAST("at" AS DATE) AS day{context} FROM tail_{name} WHERE position > {exported}'
     if paths:
         folders = "day, context" if name == EVENTS else "day"
         types = "{'day': DATE, 'context': VARCHAR}" if name == EVENTS else "{'day': DATE, 'telemetry': VARCHAR}"
@@ -108,6 +114,9 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request) -> tuple[in
     except duckdb.IOException as missing:
         # Files that were merged into others since the manifest was read.
         raise _refused("files_gone", str(missing)) from None
+    except duckdb.ParserException as wrong:
+        hint = _AT_HINT if _bare_at(request.sql) else ""
+        raise _refused("sql", f"{wrong}{hint}") from None
     except (duckdb.Error, pa.ArrowException) as wrong:
         raise _refused("sql", str(wrong)) from None
     if len(body) > request.most_bytes:
@@ -143,6 +152,10 @@ def _megabytes(size: int) -> str:
 
 def _all(files: Mapping[str, Sequence[str]]) -> Sequence[str]:
     return [path for paths in files.values() for path in paths]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _listed(texts: Sequence[str]) -> str:
