@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 import pyarrow as pa
+from pyarrow import compute
 
 from adapters.analytics.wire import Format
 
@@ -48,7 +49,7 @@ def _values(column: Any) -> list[Any]:
     """Times are in UTC whatever zone they are shown in, and Python's zones are files that cannot be read any more."""
     if pa.types.is_timestamp(column.type):
         is_utc = column.type.tz is not None
-        times = column.cast(pa.timestamp("us"), safe=False).to_pylist()
+        times = compute.cast(column, pa.timestamp("us"), safe=False).to_pylist()
         return [time.replace(tzinfo=UTC) if time and is_utc else time for time in times]
     values: list[Any] = column.to_pylist()
     return values

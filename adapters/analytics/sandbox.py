@@ -105,7 +105,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request) -> tuple[in
         statements = connection.extract_statements(request.sql)
         if len(statements) != 1 or statements[0].type not in _QUESTIONS:
             raise _refused("sql", "Ask one question: a single SELECT, or EXPLAIN, DESCRIBE or SUMMARIZE")
-        reader: Any = connection.execute(statements[0], dict(request.parameters)).to_arrow_reader(_BATCH)
+        reader: Any = connection.sql(statements[0], params=dict(request.parameters)).to_arrow_reader(_BATCH)
         batches = list(_bounded(reader, request))
         table = pa.Table.from_batches(batches, reader.schema)
         body = rendered(table, request.format, request.position)
