@@ -6,6 +6,9 @@ from typing import cast
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.analytics.application import PREFIX as ANALYTICS_PREFIX
+from entrypoints.analytics.application import AnalyticsContract
+from entrypoints.analytics.door import Door as AnalyticsDoor
 from entrypoints.bearers import Bearers, LockedOut
 from entrypoints.cloud_connector import routes as connector_routes
 from entrypoints.cloud_connector.application import PREFIX as CONNECTOR_PREFIX
@@ -102,6 +105,8 @@ def contract_apps(api: Api) -> Mapping[str, App]:
             ByPath(_connectors(api, bearers), connectors.is_own, cast("App", lambda_iot(lambda_door))),
         ),
     )
+    analytics = AnalyticsContract(AnalyticsDoor(api.analytics, bearers, utc_now))
+    main = BesideAnother(analytics, ANALYTICS_PREFIX, lambda _: False, main)
     streams = _streams(api, bearers)
     return {
         API.name: BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main),

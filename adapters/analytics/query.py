@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,7 @@ import msgspec
 
 import adapters
 from adapters.analytics.manifest import Manifest, read_manifest
-from adapters.analytics.schemas import SCHEMAS
-from adapters.analytics.tail import LiveTail
-from adapters.analytics.wire import Format, Outcome, Request, framed, frames_in
+from adapters.analytics.wire import TABLES, Format, Outcome, Request, Tail, framed, frames_in
 
 # Of the questions that are asked at once so many are answered at once; the others wait.
 AT_ONCE = 2
@@ -40,6 +38,14 @@ class QueryTooLargeError(QueryError):
     """It took more memory than a question may, or its answer is too large."""
 
 
+class ExportBehindError(Exception):
+    """The export is so far behind that what is missing in it cannot be handed to a question."""
+
+
+TailBehind = Callable[[int], Awaitable[Tail]]
+"""What the log has behind a position. Raises ExportBehindError and LogUnavailableError."""
+
+
 @dataclass(frozen=True)
 class QueryLimits:
     """Seconds, bytes of memory, rows and bytes of an answer."""
@@ -61,14 +67,14 @@ class Answered(NamedTuple):
 class Queries:
     """`directory` is that of the export, None where there is none: then everything is read from the log."""
 
-    def __init__(self, directory: Path | None, tail: LiveTail, limits: QueryLimits) -> None:
+    def __init__(self, directory: Path | None, tail: TailBehind, limits: QueryLimits) -> None:
         self._directory = directory.absolute() if directory else None
         self._tail = tail
         self._limits = limits
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def ask(self, sql: str, format: Format, parameters: Mapping[str, Any] | None = None) -> Answered:
-        """Raises QueryError, TailTooLongError, UnreadableManifestError and LogUnavailableError. Who is cancelled while
+        """Raises QueryError, ExportBehindError, UnreadableManifestError and LogUnavailableError. Who is cancelled while
         waiting leaves nothing behind."""
         limits = self._limits
         try:
@@ -83,10 +89,9 @@ class Queries:
     async def _ask(self, sql: str, format: Format, parameters: Mapping[str, Any]) -> Answered:
         for _ in range(_TRIES):
             manifest = (read_manifest(self._directory) if self._directory else None) or Manifest(log="")
-            tail = await self._tail.behind(manifest.position)
-            streams = await asyncio.to_thread(tail.streams)
-            request = self._request(sql, format, parameters, manifest, tail.position, list(streams))
-            sent = framed(msgspec.json.encode(request), *streams.values())
+            tail = await self._tail(manifest.position)
+            request = self._request(sql, format, parameters, manifest, tail)
+            sent = framed(msgspec.json.encode(request), *tail.streams.values())
             outcome, body = _understood(*await _computed(sent), self._limits)
             if outcome.refused != "files_gone":
                 break
@@ -104,8 +109,7 @@ class Queries:
         format: Format,
         parameters: Mapping[str, Any],
         manifest: Manifest,
-        position: int,
-        tail: Sequence[str],
+        tail: Tail,
     ) -> Request:
         limits = self._limits
         return Request(
@@ -113,10 +117,10 @@ class Queries:
             parameters=parameters,
             format=format,
             directory=str(self._directory or "/nonexistent"),
-            files={name: manifest.paths(name) for name in SCHEMAS},
-            tail=tail,
+            files={name: manifest.paths(name) for name in TABLES},
+            tail=list(tail.streams),
             exported=manifest.position,
-            position=position,
+            position=tail.position,
             memory=limits.memory,
             seconds=limits.seconds,
             most_rows=limits.rows,

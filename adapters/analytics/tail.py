@@ -5,16 +5,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from adapters.analytics.schemas import SCHEMAS
-from adapters.analytics.tables import Collected, table_of
+from adapters.analytics.query import ExportBehindError
+from adapters.analytics.tables import Collected
+from adapters.analytics.wire import TABLES, Tail
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import LogRow, PostgresLogReader
 
 _READ = 5_000
-
-
-class TailTooLongError(Exception):
-    """The export is so far behind that what is missing in it cannot be handed to a question."""
 
 
 class _Run(NamedTuple):
@@ -23,16 +20,6 @@ class _Run(NamedTuple):
     last: int
     events: int
     tables: dict[str, pa.Table]
-
-
-class Tail(NamedTuple):
-    """Everything behind the position of the export up to `position`; a little of what is exported may be in it too."""
-
-    position: int
-    tables: dict[str, pa.Table]
-
-    def streams(self) -> dict[str, bytes]:
-        return {name: _stream(table) for name, table in self.tables.items() if table.num_rows}
 
 
 class LiveTail:
@@ -47,14 +34,14 @@ class LiveTail:
         self._one_at_a_time = asyncio.Lock()
 
     async def behind(self, exported: int) -> Tail:
-        """Every event that is committed now. Raises TailTooLongError and LogUnavailableError."""
+        """Every event that is committed now. Raises ExportBehindError and LogUnavailableError."""
         async with self._one_at_a_time:
             self._runs = [run for run in self._runs if run.last > exported]
             if self._reached < exported or not self._runs:
                 self._runs, self._reached = [], exported
             head = await self._reader.head()
             if head - exported > self._longest:
-                raise TailTooLongError(
+                raise ExportBehindError(
                     f"The export is {head - exported} events behind, more than {self._longest}: run `tidemark export`"
                 )
             while self._reached < head:
@@ -63,8 +50,7 @@ class LiveTail:
                 # A thread, so that whoever is served meanwhile does not wait.
                 self._runs.append(await asyncio.to_thread(_run_of, collected, rows))
                 self._reached = rows[-1].position
-            tables = {name: _joined(name, self._runs) for name in SCHEMAS}
-            return Tail(max(self._reached, exported), tables)
+            return Tail(self._reached, await asyncio.to_thread(_streams, list(self._runs)))
 
 
 def _run_of(collected: Collected, rows: list[LogRow]) -> _Run:
@@ -75,9 +61,9 @@ def _run_of(collected: Collected, rows: list[LogRow]) -> _Run:
     return _Run(collected.last, collected.events, {name: _one(found) for name, found in tables.items()})
 
 
-def _joined(name: str, runs: list[_Run]) -> pa.Table:
-    tables = [run.tables[name] for run in runs if name in run.tables]
-    return _one(tables) if tables else table_of(name, ())
+def _streams(runs: list[_Run]) -> dict[str, bytes]:
+    found = {name: [run.tables[name] for run in runs if name in run.tables] for name in TABLES}
+    return {name: _stream(_one(tables)) for name, tables in found.items() if tables}
 
 
 def _one(tables: list[pa.Table]) -> pa.Table:

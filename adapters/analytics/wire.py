@@ -3,13 +3,24 @@ and then the tables of the log's end, on its standard output the outcome as JSON
 
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
+
+# Named here too, for whoever only asks and does without Arrow.
+TABLES: Final = ("events", "readings", "metrics", "presence", "commands", "messages")
 
 Format = Literal["json", "csv", "arrow"]
 
 _LENGTH = struct.Struct("<Q")
+
+
+class Tail(NamedTuple):
+    """Everything behind the position of the export up to `position`, as Arrow's stream, by table; a little of what is
+    exported may be in it too. Tables without a row are left out."""
+
+    position: int
+    streams: Mapping[str, bytes]
 
 
 class Request(msgspec.Struct):

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from adapters.analytics.manifest import UnreadableManifestError
-from adapters.analytics.query import InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from adapters.analytics.query import ExportBehindError, InvalidQueryError, QueryTooLargeError, QueryTooSlowError
 from adapters.analytics.ready_made import ParameterError
-from adapters.analytics.tail import TailTooLongError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
 from entrypoints.bearers import NoTokenError
@@ -61,7 +60,7 @@ _ANSWERS: Mapping[type[BaseException], Answer] = {
     InvalidTokenError: problem(401, "invalid_token", "The bearer token is not valid", (_BEARER,)),
     TooLargeError: problem(413, "body_too_large", "The body is too large", (_CLOSE,)),
     TooSlowError: problem(408, "body_too_slow", "The body did not come in time", (_CLOSE,)),
-    TailTooLongError: problem(
+    ExportBehindError: problem(
         503,
         "export_behind",
         "The export is too far behind the log: run `tidemark export`, or wait until the worker has",

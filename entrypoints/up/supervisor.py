@@ -153,6 +153,7 @@ class Supervisor:
             or ("open" if is_loopback(self._plan.host) else "token"),
             "TIDEMARK_METRICS_READ_AUTH": given.get("TIDEMARK_METRICS_READ_AUTH") or "open",
             "TIDEMARK_ARCHIVE_DIR": given.get("TIDEMARK_ARCHIVE_DIR") or str(self._directory.path / "archive"),
+            "TIDEMARK_EXPORT_DIR": given.get("TIDEMARK_EXPORT_DIR") or str(self._directory.path / "export"),
             "TIDEMARK_HOST": self._plan.host,
             "TIDEMARK_DATABASE_URL": postgres.url,
             "TIDEMARK_NATS_URL": nats.url,

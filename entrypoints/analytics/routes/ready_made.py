@@ -3,7 +3,7 @@
 import msgspec
 
 from adapters.analytics.ready_made import ANALYSES, parameters_of, sql_of
-from adapters.analytics.schemas import SCHEMAS
+from adapters.analytics.wire import TABLES
 from entrypoints.analytics.door import Door
 from entrypoints.analytics.errors import NOT_FOUND
 from entrypoints.analytics.exchange import AnalyticsExchange, answer_of
@@ -21,7 +21,7 @@ async def list_analyses(door: Door, exchange: AnalyticsExchange) -> Answer:
         }
         for name, analysis in ANALYSES.items()
     ]
-    return Answer(msgspec.json.encode({"analyses": analyses, "tables": list(SCHEMAS)}))
+    return Answer(msgspec.json.encode({"analyses": analyses, "tables": TABLES}))
 
 
 async def show_analysis(door: Door, exchange: AnalyticsExchange) -> Answer:
