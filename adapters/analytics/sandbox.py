@@ -44,14 +44,17 @@ def main() -> None:
     request = msgspec.json.decode(read_frame(source), type=Request)
     limit(request.memory + BESIDE, request.seconds)
     tail = {name: _table(read_frame(source)) for name in request.tail}
-    connection = _connected(request, tail)
-    pa.scalar(0, AT).as_py()  # finds the zone of UTC while files can be read
-    raise_walls([Path(request.directory)])
     try:
+        connection = _connected(request, tail)
+        pa.scalar(0, AT).as_py()  # finds the zone of UTC while files can be read
+        raise_walls([Path(request.directory)])
         rows, body = _answer(connection, request)
         outcome = Outcome(rows=rows)
     except RefusedError as refused:
         outcome, body = refused.outcome, b""
+    except duckdb.IOException as missing:
+        # Files that were merged into others since the manifest was read.
+        outcome, body = Outcome(refused="files_gone", message=str(missing)), b""
     write_frame(sink, msgspec.json.encode(outcome))
     write_frame(sink, body)
     sink.flush()
@@ -111,9 +114,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request) -> tuple[in
         body = rendered(table, request.format, request.position)
     except (MemoryError, duckdb.OutOfMemoryException):
         raise _refused("limit", f"It takes more than {_megabytes(request.memory)} of memory") from None
-    except duckdb.IOException as missing:
-        # Files that were merged into others since the manifest was read.
-        raise _refused("files_gone", str(missing)) from None
+    except duckdb.IOException:
+        raise
     except duckdb.ParserException as wrong:
         hint = _AT_HINT if _bare_at(request.sql) else ""
         raise _refused("sql", f"{wrong}{hint}") from None

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from adapters.analytics.manifest import UnreadableManifestError
-from adapters.analytics.query import ExportBehindError, InvalidQueryError, QueryTooLargeError, QueryTooSlowError
+from adapters.analytics.query import (
+    ExportBehindError,
+    InvalidQueryError,
+    QueryError,
+    QueryTooLargeError,
+    QueryTooSlowError,
+)
 from adapters.analytics.ready_made import ParameterError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
@@ -54,6 +60,7 @@ _TOLD: Mapping[type[BaseException], tuple[int, str]] = {
     ForbiddenError: (403, "forbidden"),
     QueryTooSlowError: (408, "too_slow"),
     QueryTooLargeError: (422, "too_large"),
+    QueryError: (503, "not_answered"),
 }
 _ANSWERS: Mapping[type[BaseException], Answer] = {
     NoTokenError: problem(401, "no_token", "A bearer token is required", (_BEARER,)),
