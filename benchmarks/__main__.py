@@ -11,6 +11,7 @@ from time import monotonic
 from types import ModuleType
 
 from benchmarks import (
+    analytics,
     append,
     cloud_connector,
     connectors,
@@ -80,6 +81,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "metrics": metrics,
     "connectors": connectors,
     "streams": streams,
+    "analytics": analytics,
 }
 
 

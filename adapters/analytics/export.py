@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec.structs import replace
 
+from adapters.analytics.log_pages import LogPages, StoredRow
 from adapters.analytics.manifest import ExportedFile, Manifest, read_manifest, write_manifest
 from adapters.analytics.tables import Collected, Part
 from adapters.embedded.directory import DirectoryLock, private_directory, sync_directory
 from adapters.eventstore.mapper import Mapper
-from adapters.eventstore.reader import LogRow, PostgresLogReader
 
 # One read, and what is written at a time: as much as fits into some hundred megabytes of memory.
 READ = 10_000
@@ -39,7 +39,7 @@ _UNDER_WAY = ".under-way"
 
 
 class AnotherLogError(Exception):
-    """The directory holds the export of another log."""
+    """The directory holds the export of another log, or of one that was set back."""
 
 
 class ExportProgress(NamedTuple):
@@ -56,10 +56,8 @@ Tell = Callable[[ExportProgress], None]
 class Exporter:
     """Exports into `directory`. Several may be asked to; one at a time does (DirectoryInUseError)."""
 
-    def __init__(
-        self, reader: PostgresLogReader, mapper: Mapper, directory: Path, *, events_at_once: int = EVENTS_AT_ONCE
-    ) -> None:
-        self._reader = reader
+    def __init__(self, url: str, mapper: Mapper, directory: Path, *, events_at_once: int = EVENTS_AT_ONCE) -> None:
+        self._url = url
         self._mapper = mapper
         self._directory = directory
         self._events_at_once = events_at_once
@@ -67,45 +65,45 @@ class Exporter:
     async def run(self, tell: Tell = lambda progress: None) -> Manifest:
         """Everything up to where the log ends when it begins. Raises LogUnavailableError, DirectoryInUseError,
         AnotherLogError, UnreadableManifestError and OSError; what was written until then counts."""
-        with _alone_in(self._directory) as directory:
-            log = await self._reader.identity()
+        with _alone_in(self._directory) as directory, LogPages(self._url) as pages:
+            log = await asyncio.to_thread(pages.identity)
             manifest = read_manifest(directory) or Manifest(log=log)
             if manifest.log != log:
                 raise AnotherLogError(f"{directory} holds the export of another log")
             await asyncio.to_thread(remove_left_over, directory, manifest)
-            return await self._advance(directory, manifest, tell)
+            return await self._advance(pages, directory, manifest, tell)
 
-    async def _advance(self, directory: Path, manifest: Manifest, tell: Tell) -> Manifest:
-        target, begun, started = await self._reader.head(), manifest.position, monotonic()
+    async def _advance(self, pages: LogPages, directory: Path, manifest: Manifest, tell: Tell) -> Manifest:
+        target, begun, started = await asyncio.to_thread(pages.head), manifest.position, monotonic()
+        if target < begun:
+            raise AnotherLogError(f"{directory} holds more than the log has, which was set back since")
         collected = Collected(self._mapper)
-        reading = self._read(manifest.position, target)
+        reading = _reading(pages, manifest.position, target)
         writing = asyncio.create_task(_unchanged(manifest))
         try:
             while rows := await reading:
                 # The next rows come, and the last ones are written, while these are taken apart.
-                reading = self._read(rows[-1].position, target)
+                last = int(rows[-1][0])
+                reading = _reading(pages, last, target)
                 await asyncio.to_thread(collected.add, rows)
                 if collected.events >= self._events_at_once or collected.bytes >= BYTES_AT_ONCE:
                     manifest = await writing
                     writing = asyncio.create_task(asyncio.to_thread(write, directory, manifest, collected))
                     collected = Collected(self._mapper)
-                rate = (rows[-1].position - begun) / max(monotonic() - started, 1e-6)
-                tell(ExportProgress(rows[-1].position, target, rate))
+                rate = (last - begun) / max(monotonic() - started, 1e-6)
+                tell(ExportProgress(last, target, rate))
             manifest = await writing
             if collected.events:
                 manifest = await asyncio.to_thread(write, directory, manifest, collected)
         finally:
-            reading.cancel()
-            # A thread that writes is not stopped by anything; the directory is left to others when it has ended.
-            await asyncio.wait([writing])
+            # A thread is not stopped by anything: the connection is closed, and the directory left to others, when it
+            # has ended.
+            await asyncio.wait([reading, writing])
         return await asyncio.to_thread(merge_small_files, directory, manifest)
 
-    def _read(self, after: int, target: int) -> "asyncio.Task[Sequence[LogRow]]":
-        async def read() -> Sequence[LogRow]:
-            limit = min(READ, target - after)
-            return await self._reader.read_rows(after, limit) if limit > 0 else ()
 
-        return asyncio.create_task(read(), name="reading for the export")
+def _reading(pages: LogPages, after: int, target: int) -> "asyncio.Task[Sequence[StoredRow]]":
+    return asyncio.create_task(asyncio.to_thread(pages.rows, after, min(READ, target - after)))
 
 
 async def _unchanged(manifest: Manifest) -> Manifest:

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pyarrow as pa
 
+from adapters.analytics.log_pages import StoredRow
 from adapters.analytics.schemas import AT, EVENTS, SCHEMAS
 from adapters.eventstore.mapper import Mapper
-from adapters.eventstore.reader import LogRow
 from adapters.eventstore.shown import public_data
 from domain.event import Event
 from domain.identifiers import VALUES_PER_EVENT
@@ -187,7 +187,7 @@ class Collected:
         self.events = self.bytes = 0
         self.last = 0
 
-    def add(self, rows: Sequence[LogRow]) -> None:
+    def add(self, rows: Sequence[StoredRow]) -> None:
         for row in rows:
             position, aggregate_id, version, topic, state = row
             envelope = _decode_envelope(state)
@@ -196,7 +196,7 @@ class Collected:
             id = self._ids.get(aggregate_id.int)
             if id is None:
                 id = self._ids[aggregate_id.int] = str(aggregate_id)
-            data = bytes(envelope.data) if self._is_plain[topic] else self._shown(row)
+            data = bytes(envelope.data) if self._is_plain[topic] else self._shown(topic, state)
             place.events.append(
                 (
                     position,
@@ -217,7 +217,7 @@ class Collected:
             self.bytes += len(state)
         if rows:
             self.events += len(rows)
-            self.last = rows[-1].position
+            self.last = int(rows[-1][0])
 
     def tables(self) -> Iterator[tuple[Part, Any]]:
         for part, rows in self.parts.items():
@@ -233,20 +233,25 @@ class Collected:
         place = self._places[topic, day] = _Place(events, typed, rows_of)
         return place
 
-    def _shown(self, row: LogRow) -> bytes:
-        return public_data(row.topic, self._mapper.stored(row.state), self._mapper)
+    def _shown(self, topic: str, state: bytes) -> bytes:
+        return public_data(topic, self._mapper.stored(state), self._mapper)
 
 
 def table_of(name: str, rows: Sequence[Row]) -> Any:
     """Arrow's table of the rows, in the order they came."""
     schema = SCHEMAS[name]
     columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    return pa.table([_column(field.type, values) for field, values in zip(schema, columns, strict=True)], schema=schema)
+    return pa.table(
+        [_column(field.name, field.type, values) for field, values in zip(schema, columns, strict=True)], schema=schema
+    )
 
 
-def _column(kind: Any, values: Iterable[Any]) -> Any:
+def _column(name: str, kind: Any, values: Iterable[Any]) -> Any:
     if kind == AT:
         return pa.array(values, pa.string()).cast(AT)
     if pa.types.is_dictionary(kind):
         return pa.array(values, pa.string()).dictionary_encode()
+    if name == "data":
+        # A whole column of bytes is found to be text twelve times as fast as each of them.
+        return pa.array(values, pa.binary()).cast(pa.string())
     return pa.array(values, kind)

@@ -56,12 +56,9 @@ def export(
 async def _export(url: str, output: Path) -> "Manifest":
     from adapters.analytics.export import Exporter
     from adapters.eventstore.mapper import Mapper
-    from adapters.eventstore.reader import PostgresLogReader
     from domain.catalogue import CATALOGUE
 
-    mapper = Mapper(CATALOGUE)
-    async with PostgresLogReader(url, mapper) as reader:
-        return await Exporter(reader, mapper, output).run(_Line())
+    return await Exporter(url, Mapper(CATALOGUE), output).run(_Line())
 
 
 class _Line:

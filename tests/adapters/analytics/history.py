@@ -88,8 +88,7 @@ def sampled(topic: str, number: int, hours: int = 0) -> tuple[UUID, str, bytes]:
 
 
 async def export(url: str, directory: Path, events_at_once: int = 1_000) -> Manifest:
-    async with PostgresLogReader(url, MAPPER) as reader:
-        return await Exporter(reader, MAPPER, directory, events_at_once=events_at_once).run()
+    return await Exporter(url, MAPPER, directory, events_at_once=events_at_once).run()
 
 
 def exported(directory: Path, table: str = EVENTS) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4, uuid5
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from adapters.analytics.manifest import NAME, UnreadableManifestError, read_mani
 from adapters.analytics.tables import TYPED_TOPICS
 from adapters.embedded.directory import DirectoryLock
 from adapters.embedded.errors import DirectoryInUseError
+from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DeviceConnected, DeviceRemoved
 from domain.devices.readings import Reading, ReadingsRecorded
@@ -203,6 +205,20 @@ async def test_the_export_of_another_log_is_left_alone(make_database: Callable[[
     await export(one, tmp_path)
     with pytest.raises(AnotherLogError):
         await export(url, tmp_path)
+
+
+async def test_a_log_that_was_set_back_is_not_exported_over_what_it_was(database_url: str, tmp_path: Path) -> None:
+    append_stored(database_url, [sampled(TOPICS[0], number) for number in range(9)])
+    await export(database_url, tmp_path)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("DELETE FROM events WHERE notification_id > 5")
+    with pytest.raises(AnotherLogError):
+        await export(database_url, tmp_path)
+
+
+async def test_a_database_that_is_away_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(LogUnavailableError):
+        await export("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
 
 
 async def test_one_export_at_a_time(database_url: str, tmp_path: Path) -> None:
