@@ -4,6 +4,8 @@
   million with `--quick`): readings, and devices that come and go (one event in a hundred). The rows are counted.
 * *Availability*: of the devices that come and go, over all of that time, from that export, as
   `GET /analytics/availability` asks for it: with the start of the process that answers, and the head of the log.
+* *What-if*: all of that log through a rule in Python that counts the readings above a value, as `tidemark replay` does
+  it.
 * *SQL*: what is asked most, the events of each kind in all of the log, in the same way.
 """
 
@@ -19,6 +21,7 @@ from typing import Any
 from adapters.analytics.export import Exporter
 from adapters.analytics.query import Queries, QueryLimits
 from adapters.analytics.ready_made import ANALYSES, parameters_of, sql_of
+from adapters.analytics.replay import Replay, ReplayLimits, Selection
 from adapters.analytics.tail import LiveTail
 from adapters.eventstore.reader import PostgresLogReader
 from benchmarks.fleet import announce, fleet, mapper
@@ -31,6 +34,12 @@ DEVICES = 500
 COMING_AND_GOING = 5
 KINDS = 6
 EXPORTS = 3
+RULE = """
+def evolve(state, event):
+    if event["topic"] != "devices.readings.recorded.v1":
+        return state
+    return (state or 0) + sum(reading["value"] > 30 for reading in event["data"]["readings"])
+"""
 
 
 async def measure(bench: Bench) -> list[Figure]:
@@ -49,9 +58,12 @@ async def measure(bench: Bench) -> list[Figure]:
             parameters = parameters_of(ANALYSES["availability"], _period(), datetime.now(UTC))
             availability = await _asked(bench, queries, sql_of("availability"), parameters, COMING_AND_GOING)
             kinds = await _asked(bench, queries, "SELECT topic, count(*) FROM events GROUP BY topic", {}, KINDS)
+        bench.say("what-if")
+        what_if = [await _replayed(url, events) for _ in range(EXPORTS)]
     return [
         Figure(f"export of {events:,} events", Spread.of(rates), " events/s", at_least=100_000),
         Figure(f"availability of devices over {events:,} events", availability, " s", at_most=1),
+        Figure(f"what-if over {events:,} events", Spread.of(what_if), " events/s", at_least=100_000),
         Figure(f"SQL: {events:,} events by kind", kinds, " s"),
     ]
 
@@ -68,6 +80,15 @@ async def _export(url: str, directory: Path, events: int) -> float:
     seconds = perf_counter() - started
     require_equal(events, manifest.position, "events")
     require_equal(events, sum(file.rows for file in manifest.files if file.table == "events"), "exported events")
+    return events / seconds
+
+
+async def _replayed(url: str, events: int) -> float:
+    """Events a second."""
+    started = perf_counter()
+    replayed = await Replay(url, mapper(), Selection(), ReplayLimits()).run("python", RULE)
+    seconds = perf_counter() - started
+    require_equal(events, replayed.events, "events")
     return events / seconds
 
 

@@ -1,13 +1,14 @@
 """What analytics needs, put together from settings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.analytics.query import Queries, QueryLimits
+from adapters.analytics.replay import Replay, ReplayLimits, Selection
 from adapters.analytics.wire import Tail
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import PostgresLogReader
@@ -34,6 +35,12 @@ async def analysing(settings: Settings) -> AsyncIterator[Queries]:
     mapper = Mapper(CATALOGUE)
     async with PostgresLogReader(settings.database_url, mapper) as reader:
         yield Queries(directory, _TailOnDemand(reader, mapper).behind, limits)
+
+
+def replays(settings: Settings) -> Callable[[Selection], Replay]:
+    """Each with a connection of its own while it runs."""
+    limits = ReplayLimits(seconds=settings.analytics_timeout, memory=settings.analytics_memory)
+    return lambda selection: Replay(settings.database_url, Mapper(CATALOGUE), selection, limits)
 
 
 class _TailOnDemand:

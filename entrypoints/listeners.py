@@ -6,6 +6,7 @@ from typing import cast
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.analysing import replays
 from entrypoints.analytics.application import PREFIX as ANALYTICS_PREFIX
 from entrypoints.analytics.application import AnalyticsContract
 from entrypoints.analytics.door import Door as AnalyticsDoor
@@ -105,7 +106,7 @@ def contract_apps(api: Api) -> Mapping[str, App]:
             ByPath(_connectors(api, bearers), connectors.is_own, cast("App", lambda_iot(lambda_door))),
         ),
     )
-    analytics = AnalyticsContract(AnalyticsDoor(api.analytics, bearers, utc_now))
+    analytics = AnalyticsContract(AnalyticsDoor(api.analytics, replays(api.settings), bearers, utc_now))
     main = BesideAnother(analytics, ANALYTICS_PREFIX, lambda _: False, main)
     streams = _streams(api, bearers)
     return {

@@ -50,6 +50,35 @@ class Outcome(msgspec.Struct):
     message: str = ""
 
 
+class ReplayRequest(msgspec.Struct):
+    """Events follow, a JSON array in each frame, and an empty frame at the end."""
+
+    kind: Literal["python", "thresholds"]
+    rule: str
+    memory: int
+    seconds: float
+    most_outcomes: int
+
+
+class Would(msgspec.Struct):
+    """What a rule made of the event at the position."""
+
+    position: int
+    at: str
+    outcome: Any
+
+
+class ReplayOutcome(msgspec.Struct):
+    """What would have happened: so many outcomes, the first of them in full, and the state at the end."""
+
+    events: int = 0
+    would_count: int = 0
+    would: list[Would] = []
+    state: Any = None
+    refused: Literal["", "rule", "limit", "no_walls"] = ""
+    message: str = ""
+
+
 def write_frame(stream: BinaryIO, payload: bytes) -> None:
     stream.write(_LENGTH.pack(len(payload)))
     stream.write(payload)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.analytics.query import Queries
+from adapters.analytics.replay import Replay, Selection
 from entrypoints.analytics.errors import ForbiddenError
 from entrypoints.bearers import Bearers
 from entrypoints.exchange import Exchange
@@ -14,9 +15,10 @@ READ_ANALYTICS = "analytics.read"
 
 @dataclass(frozen=True)
 class Door:
-    """Everything behind this contract's routes."""
+    """Everything behind this contract's routes. `replay` is of the part of history that it is given."""
 
     queries: Queries
+    replay: Callable[[Selection], Replay]
     bearers: Bearers
     clock: Callable[[], datetime]
 

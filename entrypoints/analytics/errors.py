@@ -13,6 +13,7 @@ from adapters.analytics.query import (
     QueryTooSlowError,
 )
 from adapters.analytics.ready_made import ParameterError
+from adapters.analytics.replay import ReplayError, ReplayTooLargeError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
 from entrypoints.bearers import NoTokenError
@@ -61,6 +62,8 @@ _TOLD: Mapping[type[BaseException], tuple[int, str]] = {
     QueryTooSlowError: (408, "too_slow"),
     QueryTooLargeError: (422, "too_large"),
     QueryError: (503, "not_answered"),
+    ReplayTooLargeError: (422, "too_large"),
+    ReplayError: (400, "rule_failed"),
 }
 _ANSWERS: Mapping[type[BaseException], Answer] = {
     NoTokenError: problem(401, "no_token", "A bearer token is required", (_BEARER,)),

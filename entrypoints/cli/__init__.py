@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli import commands, doctor, events, export, processes, rebuild, simulate, tokens, users
+from entrypoints.cli import commands, doctor, events, export, processes, rebuild, replay, simulate, tokens, users
 
 app = typer.Typer(
     help="An event-sourced device cloud.",
@@ -32,6 +32,7 @@ app.command()(commands.migrate)
 app.command()(rebuild.rebuild)
 app.command()(events.events)
 app.command()(export.export)
+app.command()(replay.replay)
 app.command()(simulate.simulate)
 app.command()(tokens.token)
 app.add_typer(users.app, name="user")

@@ -8,7 +8,12 @@ import pytest
 from tests.conformance.streams.client import fresh
 from tests.product import Product
 
-REQUESTS = [("POST", "/analytics/query"), ("GET", "/analytics"), ("GET", "/analytics/availability")]
+REQUESTS = [
+    ("POST", "/analytics/query"),
+    ("POST", "/analytics/replay"),
+    ("GET", "/analytics"),
+    ("GET", "/analytics/availability"),
+]
 
 
 @pytest.fixture(scope="module")
