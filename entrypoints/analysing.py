@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from adapters.analytics.tail import LiveTail
 
 # Events behind the export that a question may be given. The worker exports long before.
-LONGEST_TAIL = 500_000
+LONGEST_TAIL = 200_000
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ async def _export(settings: Settings, directory: Path) -> None:
         env=environment,
         stderr=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
     )
     try:
         with suppress(ProcessLookupError):

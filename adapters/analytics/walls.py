@@ -94,7 +94,8 @@ def die_with_parent() -> None:
 def limit(memory: int, seconds: float) -> None:
     """So much address space, so much time on the processor (beside the time that whoever started us gives us), no
     file longer than nothing, no core left behind."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if sys.platform == "linux":  # elsewhere so little address space cannot be asked for
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cpu = int(seconds * (os.cpu_count() or 1)) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -39,7 +40,7 @@ from tests.adapters.analytics.history import (
     log_as_shown,
     sampled,
 )
-from tests.product import ROOT, environment
+from tests.product import ROOT, Program, environment, run_tidemark
 from tests.waiting import eventually
 
 PROGRAM = """
@@ -186,6 +187,19 @@ async def test_an_export_that_is_killed_goes_on_without_gaps_and_repetitions(dat
     assert files_in(tmp_path) == {file.path for file in manifest.files}
     assert [row["position"] for row in exported(tmp_path)] == list(range(1, 60_001))
     assert len(exported(tmp_path, "readings")) % 60_000 == 0
+
+
+def test_ctrl_c_ends_an_export_in_order(database_url: str, tmp_path: Path) -> None:
+    append_stored(database_url, [sampled("devices.readings.recorded.v1", n) for n in range(60_000)])
+    output = tmp_path / "out.txt"
+    program = Program(["export", "--output", str(tmp_path / "export")], output, {"TIDEMARK_DATABASE_URL": database_url})
+    program.start()
+    program.wait_until((tmp_path / "export" / "lock").exists)
+    os.kill(program.pid, signal.SIGINT)
+    eventually(lambda: not program.is_alive)
+    assert "Stopped; what was exported counts" in program.log()
+    told = run_tidemark("export", "--output", str(tmp_path / "export"), env={"TIDEMARK_DATABASE_URL": database_url})
+    assert "everything up to position 60000" in told
 
 
 async def test_what_an_interrupted_run_left_is_removed(database_url: str, tmp_path: Path) -> None:

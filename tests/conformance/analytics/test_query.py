@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,8 +10,12 @@ import httpx
 import pyarrow as pa
 import pytest
 
+from adapters.analytics.manifest import read_manifest
 from tests.conformance.streams.client import fresh
-from tests.product import Product
+from tests.product import Product, descendants
+from tests.waiting import eventually
+
+SANDBOX = b"adapters.analytics.sandbox"
 
 
 def ask(client: httpx.Client, sql: str, **more: str) -> httpx.Response:
@@ -126,10 +131,52 @@ def test_a_body_that_is_too_large_is_refused(analyst: httpx.Client) -> None:
     assert ask(analyst, "SELECT 1 --" + "x" * 300_000).status_code == 413
 
 
-def test_a_question_that_takes_too_long_is_ended(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with Product(tmp_path_factory.mktemp("hasty"), environment={"TIDEMARK_ANALYTICS_TIMEOUT": "1500ms"}) as product:
-        token = product.run("token", "--subject", "analyst", "--scope", "analytics.read").split()[-1]
-        headers = {"Authorization": f"Bearer {token}"}
-        with httpx.Client(base_url=product.api, headers=headers, timeout=60, trust_env=False) as client:
-            answer = ask(client, "SELECT count(*) FROM range(1000000) a, range(1000000) b")
-            assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Waits for no question long, and exports all the time."""
+    environment = {"TIDEMARK_ANALYTICS_TIMEOUT": "3s", "TIDEMARK_EXPORT_EVERY": "1s"}
+    with Product(tmp_path_factory.mktemp("hasty"), environment=environment) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def in_haste(hasty: Product) -> Iterator[httpx.Client]:
+    token = hasty.run("token", "--subject", "analyst", "--scope", "analytics.read").split()[-1]
+    with httpx.Client(
+        base_url=hasty.api, headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False
+    ) as client:
+        yield client
+
+
+def is_sandbox(pid: int) -> bool:
+    try:
+        return SANDBOX in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False  # it has just ended
+
+
+ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b"
+
+
+def test_a_question_that_takes_too_long_is_ended(in_haste: httpx.Client) -> None:
+    answer = ask(in_haste, ENDLESS)
+    assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
+
+
+def test_who_hangs_up_is_not_waited_for(hasty: Product, in_haste: httpx.Client) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        in_haste.post("/analytics/query", json={"sql": ENDLESS}, timeout=1)
+    eventually(lambda: not any(map(is_sandbox, descendants(hasty.pid))))
+
+
+def test_the_worker_keeps_an_export_up(hasty: Product, in_haste: httpx.Client) -> None:
+    topic = fresh("topic")
+    produce(in_haste, topic, 3)
+    position = ask(in_haste, "SELECT max(position) FROM events").json()["rows"][0][0]
+
+    def is_exported() -> bool:
+        manifest = read_manifest(hasty.data_dir / "export")
+        return manifest is not None and manifest.position >= position
+
+    eventually(is_exported, seconds=30)
+    assert ask(in_haste, f"SELECT count(*) FROM messages WHERE name = '{topic}'").json()["rows"] == [[3]]
