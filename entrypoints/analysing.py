@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adapters.analytics.manifest import Manifest
 from adapters.analytics.query import Queries, QueryLimits
 from adapters.analytics.replay import Replay, ReplayLimits, Selection
 from adapters.analytics.wire import Tail
@@ -51,8 +52,8 @@ class _TailOnDemand:
         self._mapper = mapper
         self._tail: LiveTail | None = None
 
-    async def behind(self, exported: int) -> Tail:
+    async def behind(self, manifest: Manifest) -> Tail:
         if self._tail is None:
             module = await asyncio.to_thread(import_module, "adapters.analytics.tail")
             self._tail = self._tail or module.LiveTail(self._reader, self._mapper, LONGEST_TAIL)
-        return await self._tail.behind(exported)
+        return await self._tail.behind(manifest)

@@ -40,12 +40,17 @@ async def _keep_up(settings: Settings, directory: Path, reader: PostgresLogReade
     exported_at = monotonic()
     while True:
         is_due = monotonic() - exported_at >= settings.export_every
-        with suppress(LogUnavailableError, UnreadableManifestError):
+        try:
             manifest = await asyncio.to_thread(read_manifest, directory)
             behind = await reader.head() - (manifest.position if manifest else 0)
             if behind >= MANY_EVENTS or (is_due and behind):
-                await _export(settings, directory)
                 exported_at = monotonic()
+                await _export(settings, directory)
+        except LogUnavailableError:
+            pass  # others say so already
+        except (OSError, UnreadableManifestError) as reason:
+            logger.warning("the log cannot be exported (%s)", reason)
+            await asyncio.sleep(settings.export_every)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -42,8 +42,8 @@ class ExportBehindError(Exception):
     """The export is so far behind that what is missing in it cannot be handed to a question."""
 
 
-TailBehind = Callable[[int], Awaitable[Tail]]
-"""What the log has behind a position. Raises ExportBehindError and LogUnavailableError."""
+TailBehind = Callable[[Manifest], Awaitable[Tail]]
+"""What the log has behind an export. Raises ExportBehindError, UnreadableManifestError and LogUnavailableError."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Queries:
     async def _ask(self, sql: str, format: Format, parameters: Mapping[str, Any]) -> Answered:
         for _ in range(_TRIES):
             manifest = (read_manifest(self._directory) if self._directory else None) or Manifest(log="")
-            tail = await self._tail(manifest.position)
+            tail = await self._tail(manifest)
             request = self._request(sql, format, parameters, manifest, tail)
             sent = framed(msgspec.json.encode(request), *tail.streams.values())
             outcome, body = _understood(*await _computed(sent), self._limits)

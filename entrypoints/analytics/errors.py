@@ -62,6 +62,7 @@ _TOLD: Mapping[type[BaseException], tuple[int, str]] = {
     QueryTooSlowError: (408, "too_slow"),
     QueryTooLargeError: (422, "too_large"),
     QueryError: (503, "not_answered"),
+    UnreadableManifestError: (503, "export_unreadable"),
     ReplayTooLargeError: (422, "too_large"),
     ReplayError: (400, "rule_failed"),
 }
@@ -76,6 +77,5 @@ _ANSWERS: Mapping[type[BaseException], Answer] = {
         "The export is too far behind the log: run `tidemark export`, or wait until the worker has",
         (_RETRY,),
     ),
-    UnreadableManifestError: problem(503, "export_unreadable", "The export cannot be read: its manifest is damaged"),
     LogUnavailableError: problem(503, "log_unavailable", "The log cannot be reached, try again shortly", (_RETRY,)),
 }

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from adapters.analytics.manifest import Manifest, UnreadableManifestError
 from adapters.analytics.query import (
     ExportBehindError,
     InvalidQueryError,
@@ -100,19 +102,40 @@ async def test_files_that_were_merged_meanwhile_are_looked_up_again(database_url
         tail = live_tail(reader)
         is_first = True
 
-        async def merged_meanwhile(position: int) -> Any:
+        async def merged_meanwhile(manifest: Manifest) -> Any:
             nonlocal is_first
             if is_first:
                 is_first = False
                 for file in old.files:
                     (tmp_path / file.path).rename(tmp_path / f"{file.path}.gone")
-                return await tail.behind(position)
+                return await tail.behind(manifest)
             for file in old.files:
                 (tmp_path / f"{file.path}.gone").rename(tmp_path / file.path)
-            return await tail.behind(position)
+            return await tail.behind(manifest)
 
         queries = Queries(tmp_path, merged_meanwhile, PATIENT)
         assert await rows(queries, "SELECT count(data) FROM events") == [[2 * len(TOPICS)]]
+
+
+async def test_an_export_that_was_removed_leaves_no_gap(database_url: str, tmp_path: Path) -> None:
+    fill(database_url)
+    async with asking(database_url, tmp_path) as queries:
+        count = "SELECT count(*), count(DISTINCT position) FROM events"
+        await export(database_url, tmp_path)
+        fill(database_url, 1_000)
+        assert await rows(queries, count) == [[2 * len(TOPICS)] * 2]
+        shutil.rmtree(tmp_path)
+        assert await rows(queries, count) == [[2 * len(TOPICS)] * 2]
+
+
+async def test_the_export_of_another_log_is_not_believed(make_database: Callable[[], str], tmp_path: Path) -> None:
+    one, other = make_database(), make_database()
+    fill(one)
+    fill(other)
+    await export(one, tmp_path)
+    async with asking(other, tmp_path) as queries:
+        with pytest.raises(UnreadableManifestError):
+            await rows(queries, "SELECT 1")
 
 
 async def test_every_format_says_the_same(database_url: str) -> None:
