@@ -11,6 +11,7 @@ from time import monotonic
 from types import ModuleType
 
 from benchmarks import (
+    analytics,
     append,
     audit,
     cloud_connector,
@@ -84,6 +85,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "connectors": connectors,
     "streams": streams,
     "proof": proof,
+    "analytics": analytics,
 }
 
 

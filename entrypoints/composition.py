@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from adapters.analytics.query import Queries
 from adapters.eventstore.checkpoint import Checkpoint
 from adapters.eventstore.lease import Lease, LeaseLostError
 from adapters.eventstore.log import PostgresEventLog
@@ -48,8 +49,10 @@ from application.policies.things import ThingsAsDevices
 from application.ports import LogUnavailableError
 from domain.catalogue import CATALOGUE
 from domain.devices.device import DEVICE
+from entrypoints.analysing import analysing
 from entrypoints.cloud_connector.pending import Pending
 from entrypoints.connecting import ConnectorWork, connector_types
+from entrypoints.exporting import export_again_and_again
 from entrypoints.metrics import Metrics
 from entrypoints.operations.readiness import (
     Check,
@@ -114,6 +117,7 @@ class Api:
     connector_types: ConnectorTypes
     connector_line: NatsWorkerLine
     streams: Streaming
+    analytics: Queries
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ async def api(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Api]
             connector_types=connector_types(settings, database, outgoing),
             connector_line=NatsWorkerLine(nats),
             streams=await stack.enter_async_context(streaming(settings, executor, database)),
+            analytics=await stack.enter_async_context(analysing(settings)),
         )
 
 
@@ -253,6 +258,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 "links of servers that are gone": _reaper(executor, database).run,
                 "connectors": ConnectorWork(settings, executor, database, outgoing, nats, utc_now, positions).run,
                 "retention of topics": lambda: retain(settings, executor, database, positions, utc_now),
+                "export": lambda: export_again_and_again(settings),
                 "gateway sign": lambda: hold_up(url, GATEWAY_SIGN, lambda: metrics.devices.is_connected),
                 "projections": lambda: _project(settings, nats, metrics),
                 **proof,

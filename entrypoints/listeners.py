@@ -7,6 +7,10 @@ from adapters.proof.inclusion import InclusionProofs
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from entrypoints.analysing import replays
+from entrypoints.analytics.application import PREFIX as ANALYTICS_PREFIX
+from entrypoints.analytics.application import AnalyticsContract
+from entrypoints.analytics.door import Door as AnalyticsDoor
 from entrypoints.as_of import AsOf
 from entrypoints.audit.application import PREFIX as AUDIT_PREFIX
 from entrypoints.audit.application import Audit
@@ -122,8 +126,10 @@ def contract_apps(api: Api) -> Mapping[str, App]:
     streams = _streams(api, bearers)
     main = BesideAnother(StreamsContract(streams, stream_routes.ALL), STREAMS_PREFIX, lambda _: False, main)
     moments = Moments(api.database)
+    analytics = AnalyticsContract(AnalyticsDoor(api.analytics, replays(api.settings), bearers, utc_now))
+    about_the_log = BesideAnother(analytics, ANALYTICS_PREFIX, lambda _: False, AsOf(main, moments))
     return {
-        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, AsOf(main, moments)),
+        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, about_the_log),
         CONNECTOR.name: AsOf(connector, moments),
         METRICS.name: AsOf(metrics, moments),
         DISCOVERY.name: AsOf(StreamsContract(streams, stream_routes.DISCOVERY), moments),

@@ -204,6 +204,17 @@ class Settings:
         number_up_to(100_000), "10000", "events that a checkpoint has at most, and that are signed at once"
     )
     proof_seconds: float = _setting(duration, "60s", "how long events wait at most until they are signed")
+    export_dir: str | None = _setting(
+        optional(text),
+        "",
+        "the directory that the worker exports the log to, for analytics; empty: none, analytics then reads the log"
+        " itself (under `up` it is below the data directory)",
+    )
+    export_every: float = _setting(duration, "1h", "how often the worker exports; sooner when many events came")
+    analytics_timeout: float = _setting(duration, "30s", "how long a question to analytics may take")
+    analytics_memory: int = _setting(size, "512MB", "bytes of memory that a question to analytics may take")
+    analytics_rows: int = _setting(number, "100000", "rows that an answer of analytics may have")
+    analytics_size: int = _setting(size, "16MB", "bytes that an answer of analytics may have")
     command_timeout_s: float = _setting(
         seconds_up_to(300), "8", "how many seconds a device may take to answer a command or a query"
     )

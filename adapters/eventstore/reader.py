@@ -19,7 +19,7 @@ from domain.event import Recorded
 READ_BYTES = 16 * 1024 * 1024
 
 # The lengths of what lies beside the rows are known without reading it.
-_ROWS: LiteralString = """
+ROWS: LiteralString = """
     SELECT notification_id, originator_id, originator_version, topic, state FROM (
         SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
         FROM (SELECT * FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s) following
@@ -87,7 +87,7 @@ class PostgresLogReader:
     async def _rows(self, after: int, limit: int) -> list[TupleRow]:
         async with self._connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(_ROWS, (after, limit, READ_BYTES), prepare=True)
+            await cursor.execute(ROWS, (after, limit, READ_BYTES), prepare=True)
             rows = await cursor.fetchall()
         self._was_cut = 0 < len(rows) < limit and sum([len(row[4]) for row in rows]) >= READ_BYTES
         return rows

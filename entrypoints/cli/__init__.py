@@ -4,7 +4,20 @@ from typing import Annotated
 
 import typer
 
-from entrypoints.cli import audit, commands, doctor, events, processes, rebuild, simulate, tokens, users, verify
+from entrypoints.cli import (
+    audit,
+    commands,
+    doctor,
+    events,
+    export,
+    processes,
+    rebuild,
+    replay,
+    simulate,
+    tokens,
+    users,
+    verify,
+)
 
 app = typer.Typer(
     help="An event-sourced device cloud.",
@@ -35,6 +48,8 @@ app.add_typer(audit.app, name="audit")
 app.command()(verify.verify)
 app.command()(verify.export_log)
 app.command()(verify.proof_key)
+app.command()(export.export)
+app.command()(replay.replay)
 app.command()(simulate.simulate)
 app.command()(tokens.token)
 app.add_typer(users.app, name="user")

@@ -1,0 +1,81 @@
+"""What goes wrong, in this contract's words: a code that stays, and a sentence for whoever asked."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from adapters.analytics.manifest import UnreadableManifestError
+from adapters.analytics.query import (
+    ExportBehindError,
+    InvalidQueryError,
+    QueryError,
+    QueryTooLargeError,
+    QueryTooSlowError,
+)
+from adapters.analytics.ready_made import ParameterError
+from adapters.analytics.replay import ReplayError, ReplayTooLargeError
+from adapters.security.tokens import InvalidTokenError
+from application.ports import LogUnavailableError
+from entrypoints.bearers import NoTokenError
+from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
+
+
+class BadRequestError(Exception):
+    """The request cannot be understood."""
+
+
+class ForbiddenError(Exception):
+    """The token does not allow it."""
+
+
+def problem(status: int, code: str, message: str, headers: Sequence[Header] = ()) -> Answer:
+    return Answer(msgspec.json.encode({"code": code, "message": message}), status, headers)
+
+
+def method_not_allowed(allowed: str) -> Answer:
+    return problem(405, "method_not_allowed", f"There are {allowed} here", ((b"allow", allowed.encode()),))
+
+
+def answer_to(error: Exception) -> Answer | None:
+    """None for what nobody expected."""
+    for kind in type(error).__mro__:
+        if kind in _ANSWERS:
+            return _ANSWERS[kind]
+        if kind in _TOLD:
+            return problem(*_TOLD[kind], str(error))
+    return None
+
+
+_RETRY: Header = (b"retry-after", b"5")
+_BEARER: Header = (b"www-authenticate", b"Bearer")
+_CLOSE: Header = (b"connection", b"close")
+
+NOT_FOUND = problem(404, "not_found", "There is nothing at this path; GET /analytics lists what there is")
+INTERNAL = problem(500, "internal", "Internal server error")
+
+# Status and code; the error says the rest.
+_TOLD: Mapping[type[BaseException], tuple[int, str]] = {
+    BadRequestError: (400, "bad_request"),
+    ParameterError: (400, "bad_parameter"),
+    InvalidQueryError: (400, "bad_sql"),
+    ForbiddenError: (403, "forbidden"),
+    QueryTooSlowError: (408, "too_slow"),
+    QueryTooLargeError: (422, "too_large"),
+    QueryError: (503, "not_answered"),
+    UnreadableManifestError: (503, "export_unreadable"),
+    ReplayTooLargeError: (422, "too_large"),
+    ReplayError: (400, "rule_failed"),
+}
+_ANSWERS: Mapping[type[BaseException], Answer] = {
+    NoTokenError: problem(401, "no_token", "A bearer token is required", (_BEARER,)),
+    InvalidTokenError: problem(401, "invalid_token", "The bearer token is not valid", (_BEARER,)),
+    TooLargeError: problem(413, "body_too_large", "The body is too large", (_CLOSE,)),
+    TooSlowError: problem(408, "body_too_slow", "The body did not come in time", (_CLOSE,)),
+    ExportBehindError: problem(
+        503,
+        "export_behind",
+        "The export is too far behind the log: run `tidemark export`, or wait until the worker has",
+        (_RETRY,),
+    ),
+    LogUnavailableError: problem(503, "log_unavailable", "The log cannot be reached, try again shortly", (_RETRY,)),
+}
