@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 Kind = Literal["time", "id", "text", "number"]
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)]
+_Number = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
 
 # Without a beginning the last day is told of.
 PERIOD: Final = timedelta(days=1)
@@ -85,7 +90,7 @@ def parameters_of(analysis: Analysis, given: Mapping[str, str], now: datetime) -
             known = ", ".join(analysis.parameters)
             raise ParameterError(f"There is no parameter {name!r}; there are {known}")
     read = {
-        name: _read(name, parameter.kind, given[name]) if given.get(name) else parameter.default
+        name: _read(name, parameter.kind, given[name]) if name in given else parameter.default
         for name, parameter in analysis.parameters.items()
     }
     until = read["until"] or now
@@ -98,18 +103,13 @@ def parameters_of(analysis: Analysis, given: Mapping[str, str], now: datetime) -
 def _read(name: str, kind: Kind, text: str) -> Any:
     try:
         if kind == "time":
-            time = datetime.fromisoformat(text)
-            if time.tzinfo is None:
-                raise ParameterError(f"`{name}` needs an offset from UTC, such as Z")
-            return time
+            # A plus that was not encoded arrives as a space.
+            return msgspec.convert(text.replace(" ", "+"), _Time)
         if kind == "id":
-            return str(UUID(text))
+            return str(msgspec.convert(text.lower(), UUID))
         if kind == "number":
-            number = float(text)
-            if not 0 < number < 1e12:
-                raise ValueError
-            return number
-    except ValueError:
+            return msgspec.json.decode(text, type=_Number)
+    except msgspec.MsgspecError:
         what = {"time": "a time such as 2026-01-14T12:00:00Z", "id": "a UUID", "number": "a number above 0"}[kind]
         raise ParameterError(f"`{name}` is {what}") from None
     return text

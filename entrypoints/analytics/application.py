@@ -2,15 +2,19 @@
 
 import logging
 
+import msgspec
+
 from entrypoints.analytics import errors
 from entrypoints.analytics.door import Door, let_in
 from entrypoints.analytics.exchange import AnalyticsExchange
+from entrypoints.analytics.openapi import document
 from entrypoints.analytics.routes import ROUTES
 from entrypoints.exchange import Answer, ClientGoneError
 from entrypoints.operations.pages import Receive, Scope, Send
 from entrypoints.paths import Paths, segments_of
 
 PREFIX = "/analytics"
+DOCUMENT = "/openapi.json"
 
 logger = logging.getLogger("tidemark.http")
 
@@ -18,7 +22,7 @@ logger = logging.getLogger("tidemark.http")
 class AnalyticsContract:
     def __init__(self, door: Door) -> None:
         self._door = door
-        self._paths = Paths(ROUTES)
+        self._paths = Paths((*ROUTES, DOCUMENT))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -43,8 +47,10 @@ class AnalyticsContract:
         found = self._paths.find(segments_of(exchange.scope["raw_path"]) or [""])
         if found is None:
             return errors.NOT_FOUND
-        exchange.scope["path_template"] = found.template
+        exchange.scope["path_template"] = PREFIX + found.template
         exchange.named = found.named
+        if found.template == DOCUMENT:
+            return Answer(msgspec.json.encode(document()))
         methods = ROUTES[found.template]
         handler = methods.get(exchange.method)
         if handler is None:
