@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,7 @@ from tests.adapters.analytics.history import (
     live_tail,
     sampled,
 )
-from tests.product import ROOT, environment
+from tests.product import ROOT, descendants, environment
 
 PATIENT = QueryLimits(seconds=60)
 
@@ -302,11 +303,12 @@ print(json.dumps(outcomes))
 
 
 def _sandboxes() -> set[int]:
+    """Of this process: others test the same beside it."""
     found = set()
-    for entry in Path("/proc").glob("[0-9]*"):
+    for pid in descendants(os.getpid()):
         try:
-            if b"adapters.analytics.sandbox" in (entry / "cmdline").read_bytes().split(b"\0"):
-                found.add(int(entry.name))
+            if b"adapters.analytics.sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                found.add(pid)
         except OSError:
             continue
     return found
