@@ -4,7 +4,6 @@ A block is written once, when it is full. What it holds until then is in this pr
 that was lost or belongs to a batch that was rolled back.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -16,6 +15,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
+from domain.catalogue import CATALOGUE
 from domain.event import Envelope, Event, Recorded
 from domain.value import Value
 from projections.database import METADATA
@@ -49,6 +49,10 @@ _DATA = b',"data":'
 _BITMAP = BLOCK // 8
 
 
+class _Data(Value):
+    data: msgspec.Raw
+
+
 class Head(Value):
     """The beginning of what is stored of an event."""
 
@@ -58,7 +62,7 @@ class Head(Value):
     correlation_id: str
 
 
-_named_ids = re.compile(rb'"[a-z_]+_id":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"').findall
+_decode_data = msgspec.json.Decoder(_Data).decode
 _decode_head = msgspec.json.Decoder(Head).decode
 
 
@@ -67,9 +71,10 @@ def head_of(beginning: bytes) -> Head:
     return _decode_head(beginning[: beginning.index(_DATA)] + b"}")
 
 
-def ids_named_in(beginning: bytes) -> Collection[UUID]:
-    """Which things an event is about beside its own aggregate, by the first bytes of what is stored."""
-    return {UUID(str(id, "ascii")) for id in _named_ids(beginning, beginning.index(_DATA))}
+def ids_named_in(topic: str, state: bytes) -> Collection[UUID]:
+    """Which things an event is about beside its own aggregate, by what is stored. That must be whole where the topic is
+    one of NAMING."""
+    return _ids_in(CATALOGUE.decode(topic, _decode_data(state).data)) if topic in NAMING else ()
 
 
 def _ids_in(event: Event) -> Collection[UUID]:
@@ -80,6 +85,13 @@ def _ids_in(event: Event) -> Collection[UUID]:
 @cache
 def _id_fields(event: type[Event]) -> Sequence[str]:
     return [name for name in event.__struct_fields__ if name.endswith("_id")]
+
+
+NAMING = frozenset(topic for topic, event in CATALOGUE.by_topic.items() if _id_fields(event))
+"""The topics of events that name things by their ids."""
+
+# Of those the whole is read, of others the beginning: what messages bring may be large.
+STORED = f"CASE WHEN topic = ANY(%s) THEN state ELSE substring(state FOR {HEAD_BYTES}) END"
 
 
 def key_of(kind: Kind, value: str) -> int:
@@ -175,12 +187,12 @@ class AuditTrail:
         self._open = _Open(position // BLOCK)
         cursor = to.connection.cursor(binary=True)
         await cursor.execute(
-            b"SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events"
-            b" WHERE notification_id >= %s AND notification_id < %s ORDER BY notification_id",
-            (HEAD_BYTES, self._open.block * BLOCK, position),
+            f"SELECT notification_id, originator_id, topic, {STORED} FROM events"
+            " WHERE notification_id >= %s AND notification_id < %s ORDER BY notification_id".encode(),
+            (list(NAMING), self._open.block * BLOCK, position),
         )
-        for at, stream, topic, beginning in await cursor.fetchall():
-            self._open.add(at, stream, topic, head_of(beginning), ids_named_in(beginning))
+        for at, stream, topic, state in await cursor.fetchall():
+            self._open.add(at, stream, topic, head_of(state), ids_named_in(topic, state))
 
     async def _close(self, to: Target) -> None:
         cursor = to.connection.cursor()

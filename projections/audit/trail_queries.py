@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.rows import TupleRow
 
 from domain.value import Value
-from projections.audit.trail import AT, BLOCK, HEAD_BYTES, Kind, head_of, ids_named_in, key_of, names_of, unpacked
+from projections.audit.trail import AT, BLOCK, NAMING, STORED, Kind, head_of, ids_named_in, key_of, names_of, unpacked
 from projections.database import Database
 from projections.positions import log_head
 
@@ -51,22 +51,30 @@ class Sought(Value):
         )
         return [key_of(kind, value) for kind, value in kinds if value is not None]
 
-    def matches(self, stream: UUID, topic: str, beginning: bytes) -> bool:
-        """`beginning` is of what is stored."""
-        head = head_of(beginning)
+    @property
+    def whole(self) -> Sequence[str]:
+        """The topics of events of which more than the beginning has to be looked at."""
+        return list(NAMING) if self.about is not None else []
+
+    def matches(self, stream: UUID, topic: str, stored: bytes) -> bool:
+        head = head_of(stored)
         context, aggregate, event = names_of(topic)
         return (
             self.context in (None, context)
             and self.aggregate in (None, aggregate)
             and self.event in (None, event)
             and self.id in (None, stream)
-            and (self.about in (None, stream) or self.about in ids_named_in(beginning))
+            and (self.about in (None, stream) or self._is_named(topic, stored))
             and self.actor in (None, head.actor)
             and self.source in (None, head.source)
             and self.correlation in (None, head.correlation_id)
             and (self.since is None or head.at >= self.since)
             and (self.until is None or head.at < self.until)
         )
+
+    def _is_named(self, topic: str, stored: bytes) -> bool:
+        """Few have the id anywhere, and those are decoded."""
+        return str(self.about).encode() in stored and self.about in ids_named_in(topic, stored)
 
 
 class Row(NamedTuple):
@@ -96,18 +104,13 @@ _LAST_BEFORE = b"SELECT max(block) FROM audit_blocks WHERE earliest < %s"
 _IN = f"(notification_id) FROM events WHERE notification_id BETWEEN %s AND %s AND {AT}"
 _FIRST_IN = f"SELECT min{_IN} >= %s".encode()
 _LAST_IN = f"SELECT max{_IN} < %s".encode()
-_BETWEEN = b"""
-    SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events
-    WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id
-"""
-_HEADS_AT = b"""
-    SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events
-    WHERE notification_id = ANY(%s) ORDER BY notification_id
-"""
-_OF_STREAM = """
-    SELECT notification_id, originator_id, topic, substring(state FOR %s) FROM events
-    WHERE originator_id = %s AND notification_id BETWEEN %s AND %s ORDER BY originator_version {order} LIMIT %s
-"""
+_LOOKED_AT = f"SELECT notification_id, originator_id, topic, {STORED} FROM events"
+_BETWEEN = f"{_LOOKED_AT} WHERE notification_id BETWEEN %s AND %s ORDER BY notification_id".encode()
+_HEADS_AT = f"{_LOOKED_AT} WHERE notification_id = ANY(%s) ORDER BY notification_id".encode()
+_OF_STREAM = (
+    f"{_LOOKED_AT} WHERE originator_id = %s AND notification_id BETWEEN %s AND %s"
+    " ORDER BY originator_version {order} LIMIT %s"
+)
 # Whole events, as many as are not too large together; the first in any case.
 _AT = """
     SELECT notification_id, originator_id, originator_version, topic, state FROM (
@@ -158,15 +161,16 @@ class TrailQueries:
         if sought.before is not None:
             high = min(high, sought.before - 1)
         if sought.id is not None:
-            async for look in self._of_stream(sought.id, low, high, limit + 1, newest=newest):
+            async for look in self._of_stream(sought.id, sought.whole, low, high, limit + 1, newest=newest):
                 yield look
             return
         closed = int((await self._database.fetch(_CLOSED))[0][0])
         low, high = await self._at_times(sought, low, high, closed)
         edge = closed * BLOCK
-        indexed = self._indexed(sought.keys, low, min(high, edge - 1), limit + 1, newest=newest)
+        indexed = self._indexed(sought, low, min(high, edge - 1), limit + 1, newest=newest)
         # Nearly everything matches where nothing is asked that the index has.
-        tail = self._between(max(low, edge), high, BLOCK if sought.keys else limit + 1, newest=newest)
+        size = BLOCK if sought.keys else limit + 1
+        tail = self._between(sought.whole, max(low, edge), high, size, newest=newest)
         for part in (tail, indexed) if newest else (indexed, tail):
             async for look in part:
                 yield look
@@ -187,29 +191,32 @@ class TrailQueries:
                 high = min(high, (await self._database.fetch(_LAST_IN, (at, at + BLOCK - 1, sought.until)))[0][0])
         return low, high
 
-    async def _between(self, low: int, high: int, size: int, *, newest: bool) -> AsyncIterator[_Look]:
+    async def _between(
+        self, whole: Sequence[str], low: int, high: int, size: int, *, newest: bool
+    ) -> AsyncIterator[_Look]:
         while low <= high:
             first, last = (max(low, high - size + 1), high) if newest else (low, min(high, low + size - 1))
-            rows = await self._database.fetch(_BETWEEN, (HEAD_BYTES, first, last))
+            rows = await self._database.fetch(_BETWEEN, (whole, first, last))
             yield _Look(rows[::-1] if newest else rows, first if newest else last)
             low, high = (low, first - 1) if newest else (last + 1, high)
             size = min(size * 2, BLOCK)
 
-    async def _of_stream(self, stream: UUID, low: int, high: int, size: int, *, newest: bool) -> AsyncIterator[_Look]:
+    async def _of_stream(
+        self, stream: UUID, whole: Sequence[str], low: int, high: int, size: int, *, newest: bool
+    ) -> AsyncIterator[_Look]:
         query = _OF_STREAM.format(order="DESC" if newest else "ASC").encode()
         while low <= high:
-            rows = await self._database.fetch(query, (HEAD_BYTES, stream, low, high, size))
+            rows = await self._database.fetch(query, (whole, stream, low, high, size))
             if not rows:
                 return
             reached = int(rows[-1][0])
             yield _Look(rows, reached)
             low, high = (low, reached - 1) if newest else (reached + 1, high)
 
-    async def _indexed(
-        self, keys: Sequence[int], low: int, high: int, size: int, *, newest: bool
-    ) -> AsyncIterator[_Look]:
+    async def _indexed(self, sought: Sought, low: int, high: int, size: int, *, newest: bool) -> AsyncIterator[_Look]:
+        keys, whole = sought.keys, sought.whole
         if not keys:
-            async for look in self._between(low, high, size, newest=newest):
+            async for look in self._between(whole, low, high, size, newest=newest):
                 yield look
             return
         others = range(1, len(keys))
@@ -226,7 +233,7 @@ class TrailQueries:
             ]
             for start in range(0, len(places), size):
                 some = places[start : start + size]
-                rows = await self._database.fetch(_HEADS_AT, (HEAD_BYTES, some))
+                rows = await self._database.fetch(_HEADS_AT, (whole, some))
                 yield _Look(rows[::-1] if newest else rows, some[-1])
             if len(found) < blocks:
                 return

@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.reader import PostgresLogReader
 from application.ports import NewEvent
 from domain.aggregates import DECIDERS, private_fields
 from domain.catalogue import CATALOGUE
 from domain.devices.command import DeviceCommandAnswered, DeviceCommandIssued
 from domain.devices.device import DeviceRemoved
+from domain.devices.readings import Reading, ReadingsRecorded
 from domain.devices.sensor import SensorAdded
 from domain.event import Envelope, Event
 from domain.identity.user import UserDisabled, UserEnabled, UserRegistered
@@ -30,6 +32,7 @@ from projections.audit.trail import AuditTrail, packed, unpacked
 from projections.audit.trail_queries import Sought, TrailQueries
 from projections.database import Database
 from projections.positions import Positions
+from projections.rebuild import rebuild
 from tests.projections.conftest import running
 
 MAPPER = Mapper(CATALOGUE)
@@ -109,6 +112,11 @@ def random_events(count: int, chance: random.Random) -> list[tuple[UUID, Event, 
                 SensorAdded(
                     device_id=chance.choice(STREAMS), name="t", type="temp", data_type_id=1, origin="discovery"
                 ),
+                # Which names sensors too, but not in a field of its own.
+                ReadingsRecorded(
+                    device_id=chance.choice(STREAMS),
+                    readings=tuple(Reading(sensor_id=chance.choice(STREAMS), value=1.5) for _ in range(40)),
+                ),
             ]
         )
 
@@ -185,6 +193,10 @@ async def test_a_worker_that_begins_within_a_block_knows_what_stood_before(
         async with running(database_url, (AuditTrail,)):
             written.append(*random_events(BLOCK // 2 + 5, chance))
             assert (await positions.fresh("trail")).fresh
+    survived = await database.fetch(b"SELECT * FROM audit_keys ORDER BY key, block")
+    async with PostgresLogReader(database_url, MAPPER) as reader:
+        await rebuild(database_url, (AuditTrail,), reader)
+    assert await database.fetch(b"SELECT * FROM audit_keys ORDER BY key, block") == survived
     for sought in (Sought(actor="user:2"), Sought(about=STREAMS[0]), Sought(correlation="c3")):
         assert await everything(TrailQueries(database), sought, 10, newest=False) == written.matching(sought)
 
