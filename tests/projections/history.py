@@ -90,12 +90,15 @@ async def log_feed(url: str) -> AsyncIterator[Feed]:
 
 @contextmanager
 def as_of(position: int) -> Iterator[None]:
-    """What is asked in here is asked as of the position."""
+    """What is asked in here is asked as of the position, in a log that `append` made."""
 
     async def asked() -> int:
         return position
 
-    with reading_as_of(Moment(asked)):
+    async def told(position: int) -> datetime:
+        return START + timedelta(seconds=position - 1)
+
+    with reading_as_of(Moment(asked, told)):
         yield
 
 

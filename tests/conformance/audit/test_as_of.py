@@ -1,7 +1,7 @@
 """What was answered at a moment is answered as of that moment for ever after."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,8 @@ import pytest
 
 from entrypoints.lambda_iot.openapi.document import AS_OF, document
 from tests.conformance.audit.client import Person, bearer, fresh
+from tests.conformance.connectors.client import App
+from tests.conformance.connectors.test_things import LAMP, LEVEL
 from tests.product import Product
 from tests.waiting import eventually
 
@@ -159,6 +161,50 @@ def test_what_is_not_kept_is_refused_in_the_words_of_each_contract(quiet: Produc
     assert things.status_code == 200, "clients are kept"
     answer = person.http.get("/audit/events", params=now, headers=bearer(quiet, fresh("auditor"), "audit.read"))
     assert "there is no parameter 'as_of'" in answer.json()["error"]
+
+
+class Said:
+    """What a contract said after each of the things that were done, and whether it says so still."""
+
+    def __init__(self, read: Callable[[str, dict[str, str]], httpx.Response]) -> None:
+        self.read = read
+        self.answers: list[tuple[str, dict[str, tuple[int, Any]]]] = []
+
+    def look(self, position: str, paths: Iterable[str]) -> None:
+        self.answers.append((position, {path: _told(self.read(path, {})) for path in paths}))
+
+    def check(self) -> None:
+        for position, said in self.answers:
+            for path, told in said.items():
+                answer = self.read(path, {"as_of": position})
+                assert _told(answer) == told, f"{path} as of {position}"
+                assert answer.headers["tidemark-as-of"] == position
+
+
+def _told(answer: httpx.Response) -> tuple[int, Any]:
+    return answer.status_code, answer.json()
+
+
+def test_things_their_values_and_what_was_asked_of_them_stay_as_they_were(quiet: Product) -> None:
+    app = App(quiet)
+    said = Said(lambda path, query: app.get(path, "s1", params=query))
+    paths = ["/things"]
+    for number in range(12):
+        if number % 4 == 0:
+            done = app.post("/things", LAMP, "s1")
+            thing = f"/things/{done.json()['id']}"
+            paths += [thing, f"{thing}/components/lamp", f"{thing}/{LEVEL}"]
+        elif number == 7:
+            done = app.delete(thing, "s1")
+        elif number % 4 == 3:
+            asked = app.post(f"{thing}/components/lamp/actions/blink", {"times": 2}, "s1")
+            paths.append(f"/actions/requests/{asked.json()['id']}")
+            done = asked
+        else:
+            done = app.request("PUT", f"{thing}/{LEVEL}", "s1", json={"value": str(number)})
+        assert done.status_code < 300, done.text
+        said.look(done.headers["tidemark-position"], paths)
+    said.check()
 
 
 def test_connected_devices_are_as_they_were(quiet: Product, person: Person) -> None:
