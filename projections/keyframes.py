@@ -8,6 +8,7 @@ So it costs the same however old the moment is and however much there is of the 
 When one is due follows from the log alone, so that a rebuild comes to the same.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -53,11 +54,13 @@ class Happened(NamedTuple):
 
 
 class Told(NamedTuple):
-    """An event of a key. One that `ends` it leaves nothing; what comes later begins anew."""
+    """An event of a key. One that `ends` it leaves nothing; what comes later begins anew. One that says much asks for
+    keyframes more often: with every so many versions."""
 
     key: UUID
     recorded: Recorded
     ends: bool = False
+    every: int = 0
 
 
 class Folding(NamedTuple, Generic[S]):
@@ -107,13 +110,13 @@ class Keyframes(Generic[S]):
     def _due(self, told: Iterable[Told]) -> set[tuple[UUID, int]]:
         streams, every = self._streams, self._folding.every
         due = set()
-        for key, recorded, ends in told:
+        for key, recorded, ends, sooner in told:
             last = streams[key]
             if ends:
                 if last is not None:
                     streams[key] = None
                     due.add((key, recorded.position))
-            elif last != recorded.aggregate_id or recorded.version % every == 0:
+            elif last != recorded.aggregate_id or recorded.version % (sooner or every) == 0:
                 streams[key] = recorded.aggregate_id
                 due.add((key, recorded.position))
         return due
@@ -122,7 +125,7 @@ class Keyframes(Generic[S]):
         folding, keys = self._folding, {key for key, _ in due}
         states = dict(await self._load(keys, to))
         rows = []
-        for key, recorded, ends in told:
+        for key, recorded, ends, _ in told:
             if key not in keys:
                 continue
             position = recorded.position
@@ -186,7 +189,8 @@ class PastStates(Generic[S]):
                         "every": self._folding.every,
                     },
                 )
-            states |= self._folded(rows)
+            # In a thread, because who waits for a command must not wait for this.
+            states |= await asyncio.to_thread(self._folded, rows)
         return states
 
     async def then(self, keys: Collection[UUID]) -> dict[UUID, S] | None:

@@ -6,7 +6,7 @@ revision = "0013"
 down_revision = "0011"
 
 _OUTCOMES = ("published_in", "failed_in", "answered_in", "timed_out_in")
-_KEYFRAMES = ("thing_keyframes", "stream_group_keyframes")
+_KEYFRAMES = ("thing_keyframes", "stream_group_keyframes", "current_metric_keyframes")
 
 
 def upgrade() -> None:
@@ -25,6 +25,7 @@ def upgrade() -> None:
             )
             """
         )
+    op.execute("CREATE INDEX current_metric_keyframes_gone ON current_metric_keyframes (key) WHERE stream IS NULL")
     op.execute("CREATE TABLE stream_partition_moments (LIKE stream_partitions)")
     # Bytes are compared faster than the letters of a language, and nobody sorts these names.
     op.execute('ALTER TABLE stream_partition_moments ALTER COLUMN name TYPE text COLLATE "C"')

@@ -83,7 +83,7 @@ class Groups:
             [one.recorded for one in told if isinstance(one.recorded.event, MemberJoined | MemberLeft)], to
         )
         events: defaultdict[UUID, list[Event]] = defaultdict(list)
-        for id, one, _ in told:
+        for id, one, *_ in told:
             events[id].append(one.event)
         known = await _known(list(events), to)
         folded = {id: GROUP.fold(of_group, known.get(id)) for id, of_group in events.items()}

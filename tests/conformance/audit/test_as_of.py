@@ -155,7 +155,7 @@ def test_what_is_not_kept_is_refused_in_the_words_of_each_contract(quiet: Produc
     assert "not offered here" in person.http.get("/openapi.json", params=now).json()["error"]
     tail = person.http.get("/streams/v1/topic/t/tail", params=now)
     assert (tail.status_code, "the tail follows what comes" in tail.text) == (400, True)
-    assert "as it is now only" in person.http.get("/mrd/metrics/load/current", params=now).text
+    assert "as it is now only" in person.http.get("/mrd/metrics/historic", params=now).text
     things = person.http.get(
         "/api/v1/connectors/clients",
         params=now,
@@ -236,6 +236,29 @@ def test_topics_and_groups_stay_as_they_were(quiet: Product, person: Person) -> 
         # Whatever the step has recorded lies before it.
         said.look(person.http.post("/devices", json=DEVICE).headers["tidemark-position"], paths)
     said.check()
+
+
+def test_current_metrics_stay_as_they_were(quiet: Product, person: Person) -> None:
+    hosts = [new_host_of(person) for _ in range(2)]
+    names = [fresh("metric") for _ in range(3)]
+    paths = ["/metrics/unique", "/metrics/current", "/devices/none/metrics/current"]
+    paths += [f"/metrics/{name}/current" for name in names] + [f"/devices/{host}/metrics/current" for host in hosts]
+    http = httpx.Client(base_url=f"{quiet.api}/mrd", headers=bearer(quiet, fresh("agent")), timeout=30, trust_env=False)
+    said = Said(lambda path, query: http.get(path, params=query))
+    for number in range(70):
+        body = {"name": names[number % 3], "value": number, "units": "u", "type": "double", "slope": "both", "ttl": 600}
+        done = http.put(f"/{hosts[number % 7 % 2]}/metrics", json=body)
+        assert done.status_code == 200, done.text
+        if number % 5 == 0:
+            position = person.http.post("/devices", json=DEVICE).headers["tidemark-position"]
+            said.look(position, paths)
+    said.check()
+
+
+def new_host_of(person: Person) -> str:
+    name = fresh("host")
+    assert person.http.post("/devices", json={**DEVICE, "external_id": name}).status_code == 201
+    return name
 
 
 def test_connected_devices_are_as_they_were(quiet: Product, person: Person) -> None:
