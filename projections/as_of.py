@@ -26,6 +26,10 @@ class NotKeptError(AsOfError):
     """What is asked for is known as it is now only."""
 
 
+class ForgottenError(AsOfError):
+    """It was kept, and has made room for what is newer."""
+
+
 class Moment:
     """What somebody asked for: `find` tells the position, `tell` which time it is then. `position` is known once
     something was read."""
