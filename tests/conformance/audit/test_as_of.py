@@ -258,6 +258,19 @@ def test_metrics_stay_as_they_were(quiet: Product, person: Person) -> None:
     said.check()
 
 
+def test_what_has_expired_is_judged_by_the_clock_of_then(quiet: Product, person: Person) -> None:
+    host, name = new_host_of(person), fresh("metric")
+    http = httpx.Client(base_url=f"{quiet.api}/mrd", headers=bearer(quiet, fresh("agent")), timeout=30, trust_env=False)
+    body = {"name": name, "value": 1, "units": "u", "type": "double", "slope": "both", "ttl": 1}
+    assert http.put(f"/{host}/metrics", json=body).status_code == 200
+    made = person.http.post("/devices", json=DEVICE)
+    path = f"/metrics/{name}/current"
+    eventually(lambda: http.get(path).status_code == 404)
+    position = int(made.headers["tidemark-position"]) - 1
+    assert http.get(path, params={"as_of": position}).status_code == 200
+    assert http.get(path, params={"as_of": datetime.now(UTC).isoformat()}).status_code == 404
+
+
 def new_host_of(person: Person) -> str:
     name = fresh("host")
     assert person.http.post("/devices", json={**DEVICE, "external_id": name}).status_code == 201
