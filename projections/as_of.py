@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import sqlalchemy as sa
@@ -25,11 +26,18 @@ class NotKeptError(AsOfError):
     """What is asked for is known as it is now only."""
 
 
-class Moment:
-    """What somebody asked for. `position` is known once something was read."""
+class ForgottenError(AsOfError):
+    """It was kept, and has made room for what is newer."""
 
-    def __init__(self, find: Callable[[], Awaitable[int]]) -> None:
+
+class Moment:
+    """What somebody asked for: `find` tells the position, `tell` which time it is then. `position` is known once
+    something was read."""
+
+    def __init__(self, find: Callable[[], Awaitable[int]], tell: Callable[[int], Awaitable[datetime]]) -> None:
         self._find = find
+        self._tell = tell
+        self._time: datetime | None = None
         self.position: int | None = None
 
     async def resolve(self) -> int:
@@ -39,6 +47,14 @@ class Moment:
                 self.position = await self._find()
         return self.position
 
+    async def time(self) -> datetime:
+        """By which clocks that tell what has passed are read. Raises what `resolve` does."""
+        position = await self.resolve()
+        if self._time is None:
+            with reading_as_of(None):
+                self._time = await self._tell(position)
+        return self._time
+
 
 _MOMENT: ContextVar[Moment | None] = ContextVar("as_of", default=None)
 
@@ -46,6 +62,16 @@ _MOMENT: ContextVar[Moment | None] = ContextVar("as_of", default=None)
 def moment() -> Moment | None:
     """The one that is asked for, None for now."""
     return _MOMENT.get()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def clock(now: Callable[[], datetime] = _utc_now) -> datetime:
+    """The time of the moment that is asked for; `now` tells it where that is now."""
+    asked = moment()
+    return now() if asked is None else await asked.time()
 
 
 @contextmanager

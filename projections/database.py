@@ -96,10 +96,21 @@ class Database:
         self, statement: sa.Select[Any], patience: float = PATIENCE_SECONDS, /, **values: Any
     ) -> Sequence[TupleRow]:
         """All rows of a statement that is built once; `values` are its bound parameters."""
+        return await self.fetch(self._compile(statement), values, patience)
+
+    def _compile(self, statement: sa.Select[Any]) -> bytes:
         query = self._compiled.get(statement)
         if query is None:
             query = self._compiled[statement] = str(statement.compile(dialect=_DIALECT)).encode()
-        return await self.fetch(query, values, patience)
+        return query
+
+    async def all_of(
+        self, table: sa.Table, rows: str, statement: sa.Select[Any], /, **values: Any
+    ) -> Sequence[TupleRow]:
+        """The same, with these rows in the table's place: SQL that takes its values from `values` too."""
+        columns = ", ".join(column.name for column in table.columns)
+        asked = self._compile(statement)
+        return await self.fetch(f"WITH {table.name} ({columns}) AS (SELECT * FROM {rows}) ".encode() + asked, values)
 
     async def one(self, statement: sa.Select[Any], /, **values: Any) -> TupleRow | None:
         """The first row, or None."""

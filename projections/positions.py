@@ -9,6 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from projections.as_of import moment
 from projections.database import Database
 from projections.shared_lookup import SharedLookup
 
@@ -148,7 +149,10 @@ async def projection_statuses(database: Database) -> Sequence[ProjectionStatus]:
 
 
 async def log_head(database: Database) -> int:
-    """The position of the newest event, 0 in an empty log."""
+    """The position of the newest event, 0 in an empty log; of the newest by then, where an earlier moment is asked
+    for."""
+    if (asked := moment()) is not None:
+        return await asked.resolve()
     return int((await database.fetch(_HEAD))[0][0])
 
 

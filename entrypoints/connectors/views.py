@@ -10,7 +10,8 @@ from application.connectors.records import PublicationRecord
 from domain.connectors.publication import PublishedParameter
 from domain.connectors.thing import Action, Component, Property
 from entrypoints.connectors.exchange import ConnectorExchange
-from projections.connectors.thing_queries import ActionRow, ThingRow, ValueRow
+from projections.connectors.thing_queries import ActionRow, ThingRow
+from projections.connectors.thing_values import ValueRow
 
 View = Mapping[str, Any]
 

@@ -29,7 +29,7 @@ _BLOCK_BEFORE = b"SELECT max(block) FROM audit_blocks WHERE earliest <= %s"
 _LAST = f"""
     SELECT max(notification_id) FROM events WHERE notification_id BETWEEN %s AND %s AND {AT} <= %s
 """.encode()
-_FIRST_AT = f"SELECT {AT} FROM events WHERE notification_id = 1".encode()
+_TIME_OF = f"SELECT {AT} FROM events WHERE notification_id = %s".encode()
 
 
 class Moments:
@@ -40,7 +40,14 @@ class Moments:
         self._known: OrderedDict[datetime, int] = OrderedDict()
 
     def asked(self, text: str) -> Moment:
-        return Moment(lambda: self.position_of(text))
+        async def told(position: int) -> datetime:
+            """A time stands for itself, a position for the time of its event."""
+            if not _is_position(text):
+                return _time(text)
+            at: datetime = (await self._database.fetch(_TIME_OF, (position,)))[0][0]
+            return at.astimezone(UTC)
+
+        return Moment(lambda: self.position_of(text), told)
 
     async def position_of(self, text: str) -> int:
         """Where the log ended then; the read models have come so far. Raises AsOfError and LogUnavailableError."""
@@ -68,7 +75,7 @@ class Moments:
             block = (await self._database.fetch(_BLOCK_BEFORE, (time,)))[0][0]
             position = None if block is None else await self._last(block * BLOCK, block * BLOCK + BLOCK - 1, time)
         if position is None:
-            first = await self._database.fetch(_FIRST_AT)
+            first = await self._database.fetch(_TIME_OF, (1,))
             began = f"; the log begins at {_told(first[0][0])}" if first else ""
             raise AsOfError(f"as_of: nothing had happened by {_told(time)} yet{began}")
         if now - time > SETTLED:

@@ -1,6 +1,6 @@
 """What is asked about things, by whoever owns them for a subject."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,8 +9,10 @@ import msgspec
 import sqlalchemy as sa
 
 from domain.connectors.thing import ThingDescription, ThingStatus
-from projections.connectors.things import ACTIONS, PROPERTIES, THINGS
+from projections.connectors.thing_values import PROPERTIES, VALUES, ValueRow, Values
+from projections.connectors.things import ACTIONS, THINGS
 from projections.database import Database
+from projections.keyframes import PastStates
 
 _description = msgspec.json.Decoder(ThingDescription)
 
@@ -23,11 +25,6 @@ class ThingRow(NamedTuple):
     connector_thing_id: str
     description: ThingDescription
     status: ThingStatus
-
-
-class ValueRow(NamedTuple):
-    value: str
-    updated_at: datetime
 
 
 class ActionRow(NamedTuple):
@@ -47,6 +44,7 @@ class ThingQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._past = PastStates(database, VALUES)
 
     async def list(self, owner: str, subject: str) -> "Sequence[UUID]":
         """The oldest first."""
@@ -58,8 +56,10 @@ class ThingQueries:
         row = await self._database.one(_FIND, id=id)
         return ThingRow._make(row)._replace(description=_description.decode(row[5])) if row else None
 
-    async def values(self, thing_id: UUID) -> Mapping[tuple[str, str], ValueRow]:
-        """By component and property. What has never had a value is left out."""
+    async def values(self, thing_id: UUID) -> Values:
+        """What has never had a value is left out."""
+        if (then := await self._past.then([thing_id])) is not None:
+            return then.get(thing_id, {})
         rows = await self._database.all(_VALUES, thing_id=thing_id)
         return {(component, property): ValueRow(value, at) for component, property, value, at in rows}
 

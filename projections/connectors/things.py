@@ -1,6 +1,7 @@
 """Things with all their versions, the present values of their properties, and what is asked of them.
 
-What a property was before is a reading of the device that the thing is, where it can be measured, and in the log.
+What a property was before is a reading of the device that the thing is, where it can be measured, and in the log; what
+all of a thing were at a moment is told from keyframes (`thing_values`).
 """
 
 from collections import defaultdict
@@ -16,7 +17,10 @@ from domain.connectors.action import ActionAsked, ActionCompleted, ActionFailed
 from domain.connectors.properties import PropertiesUpdated
 from domain.connectors.thing import ThingMade, ThingRedescribed, ThingRemoved, ThingStatusChanged
 from domain.event import Recorded
+from projections.as_of import POSITION
+from projections.connectors.thing_values import PROPERTIES, THING_KEYFRAMES, store_values, value_keyframes
 from projections.database import METADATA, storable
+from projections.keyframes import Told
 from projections.readmodel import Target
 from projections.versioned import Row, VersionedRows, versioned_table
 
@@ -29,16 +33,6 @@ THINGS = versioned_table(
     sa.Column("connector_thing_id", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
-)
-
-PROPERTIES = sa.Table(
-    "thing_properties",
-    METADATA,
-    sa.Column("thing_id", sa.Uuid, primary_key=True),
-    sa.Column("component_id", sa.Text, primary_key=True),
-    sa.Column("property_id", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
 
 ACTIONS = sa.Table(
@@ -57,23 +51,31 @@ ACTIONS = sa.Table(
     sa.Column("deadline", sa.DateTime(timezone=True), nullable=False),
     sa.Column("settled_at", sa.DateTime(timezone=True)),
     sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("settled_in", sa.BigInteger),
+    info={
+        "as_of": f"""
+            SELECT id, thing_id, component_id, action_id, deadline,
+                CASE WHEN settled_in <= {POSITION} THEN status ELSE 'PENDING' END AS status,
+                CASE WHEN settled_in <= {POSITION} THEN reason END AS reason
+            FROM public.thing_actions WHERE position <= {POSITION}
+        """
+    },
 )
 
 _ThingEvent = ThingMade | ThingRedescribed | ThingStatusChanged | ThingRemoved
 _THING_EVENTS = get_args(_ThingEvent)
-
-_Key = tuple[UUID, str, str]
 
 
 class Things:
     """The read model `things`."""
 
     name: ClassVar[str] = "things"
-    version: ClassVar[int] = 1
-    tables: ClassVar[Sequence[sa.Table]] = (THINGS, PROPERTIES, ACTIONS)
+    version: ClassVar[int] = 2
+    tables: ClassVar[Sequence[sa.Table]] = (THINGS, PROPERTIES, ACTIONS, THING_KEYFRAMES)
 
     def __init__(self) -> None:
         self._things = VersionedRows(THINGS, _evolve, key=_thing_id)
+        self._values = value_keyframes()
 
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
         concerned: dict[str, list[Recorded]] = defaultdict(list)
@@ -86,8 +88,14 @@ class Things:
                 concerned["actions"].append(recorded)
         if "things" in concerned:
             await self._things.apply(concerned["things"], to)
+        told = [
+            Told(one.event.thing_id, one, isinstance(one.event, ThingRemoved))
+            for one in concerned["values"]
+            if isinstance(one.event, PropertiesUpdated | ThingRemoved)
+        ]
+        await self._values.take(batch, told, to)
         if "values" in concerned:
-            await _store_values(concerned["values"], to)
+            await store_values(concerned["values"], to)
         if "actions" in concerned:
             await _store_actions(concerned["actions"], to)
 
@@ -122,48 +130,18 @@ def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
     return row
 
 
-async def _store_values(batch: Sequence[Recorded], to: Target) -> None:
-    """The last value of each property in the batch; those of things that are removed go."""
-    newest: dict[_Key, tuple[str, datetime]] = {}
-    removed: set[UUID] = set()
-    for recorded in batch:
-        match recorded.event:
-            case PropertiesUpdated() as event:
-                for value in event.values:
-                    key = (event.thing_id, value.component_id, value.property_id)
-                    newest[key] = (storable(value.value), value.at or recorded.envelope.at)
-            case ThingRemoved() as event:
-                removed.add(event.thing_id)
-                newest = {key: told for key, told in newest.items() if key[0] != event.thing_id}
-    name = to.name(PROPERTIES)
-    if removed:
-        await to.connection.execute(
-            f"DELETE FROM {name} WHERE thing_id = ANY(%s)".encode(), (list(removed),), prepare=True
-        )
-    if newest:
-        query = (
-            f"INSERT INTO {name}"
-            " SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])"
-            " ON CONFLICT (thing_id, component_id, property_id)"
-            " DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at"
-        )
-        columns = [
-            list(column) for column in zip(*((*key, *told) for key, told in sorted(newest.items())), strict=True)
-        ]
-        await to.connection.execute(query.encode(), columns, prepare=True)
-
-
 async def _store_actions(batch: Sequence[Recorded], to: Target) -> None:
     asked: dict[UUID, list[Any]] = {}
-    settled: dict[UUID, tuple[str, str | None, datetime]] = {}
+    settled: dict[UUID, tuple[str, str | None, datetime, int]] = {}
     for recorded in batch:
         match recorded.event:
             case ActionAsked() as event:
                 asked[recorded.aggregate_id] = _asked(recorded, event)
             case ActionCompleted():
-                settled[recorded.aggregate_id] = ("COMPLETED", None, recorded.envelope.at)
+                settled[recorded.aggregate_id] = ("COMPLETED", None, recorded.envelope.at, recorded.position)
             case ActionFailed() as event:
-                settled[recorded.aggregate_id] = ("FAILED", storable(event.reason), recorded.envelope.at)
+                failed = ("FAILED", storable(event.reason), recorded.envelope.at, recorded.position)
+                settled[recorded.aggregate_id] = failed
     name = to.name(ACTIONS)
     if asked:
         async with to.connection.cursor().copy(f"COPY {name} FROM STDIN".encode()) as copy:
@@ -171,8 +149,9 @@ async def _store_actions(batch: Sequence[Recorded], to: Target) -> None:
                 await copy.write_row(row)
     if settled:
         query = (
-            f"UPDATE {name} a SET status = n.status, reason = n.reason, settled_at = n.at"
-            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[]) AS n(id, status, reason, at)"
+            f"UPDATE {name} a SET status = n.status, reason = n.reason, settled_at = n.at, settled_in = n.position"
+            " FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[])"
+            " AS n(id, status, reason, at, position)"
             " WHERE a.id = n.id"
         )
         columns = [list(column) for column in zip(*((id, *told) for id, told in settled.items()), strict=True)]
@@ -194,6 +173,7 @@ def _asked(recorded: Recorded, event: ActionAsked) -> list[Any]:
         event.deadline,
         None,
         recorded.position,
+        None,
     ]
 
 

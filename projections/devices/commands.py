@@ -1,4 +1,7 @@
-"""What devices were asked for, by whom, and what came of it."""
+"""What devices were asked for, by whom, and what came of it.
+
+Each outcome says in which position of the log it became known, so that a row tells every moment of its command.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -17,8 +20,27 @@ from domain.devices.command import (
     DeviceCommandTimedOut,
 )
 from domain.event import Recorded
+from projections.as_of import POSITION
 from projections.database import METADATA, Database
 from projections.readmodel import Target
+
+_KNOWN = f"CASE WHEN {{name}}_in <= {POSITION} THEN {{column}} END"
+_LATEST = ", ".join(
+    _KNOWN.format(name=name, column=f"{name}_in") for name in ("published", "failed", "answered", "timed_out")
+)
+_AS_OF = f"""
+    SELECT id, device_id, position, kind, part_id, action, value, requested_at, actor,
+        CASE greatest({_LATEST})
+            WHEN published_in THEN 'published' WHEN failed_in THEN 'failed'
+            WHEN answered_in THEN 'answered' WHEN timed_out_in THEN 'timed_out' ELSE 'issued'
+        END AS state,
+        {_KNOWN.format(name="failed", column="reason")} AS reason,
+        {_KNOWN.format(name="answered", column="answered_at")} AS answered_at,
+        {_KNOWN.format(name="answered", column="answer_status")} AS answer_status,
+        {_KNOWN.format(name="answered", column="answer_value")} AS answer_value,
+        {_KNOWN.format(name="answered", column="answer_error")} AS answer_error
+    FROM public.device_commands WHERE position <= {POSITION}
+"""
 
 # `value` and `answer_value` are JSON, null (of SQL) when absent. Text, because jsonb cannot hold every text of JSON.
 COMMANDS = sa.Table(
@@ -39,6 +61,11 @@ COMMANDS = sa.Table(
     sa.Column("answer_status", sa.Text),
     sa.Column("answer_value", sa.Text),
     sa.Column("answer_error", sa.Text),
+    sa.Column("published_in", sa.BigInteger),
+    sa.Column("failed_in", sa.BigInteger),
+    sa.Column("answered_in", sa.BigInteger),
+    sa.Column("timed_out_in", sa.BigInteger),
+    info={"as_of": _AS_OF},
 )
 
 Row = dict[str, Any]
@@ -48,7 +75,7 @@ class DeviceCommandHistory:
     """The read model `device_commands`."""
 
     name: ClassVar[str] = "device_commands"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tables: ClassVar[Sequence[sa.Table]] = (COMMANDS,)
 
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
@@ -85,7 +112,10 @@ _Outcome = DeviceCommandPublished | DeviceCommandFailed | DeviceCommandAnswered 
 _OUTCOMES = get_args(_Outcome)
 _CHANGING = [
     COMMANDS.c[name]
-    for name in ("id", "state", "reason", "answered_at", "answer_status", "answer_value", "answer_error")
+    for name in (
+        *("id", "state", "reason", "answered_at", "answer_status", "answer_value", "answer_error"),
+        *("published_in", "failed_in", "answered_in", "timed_out_in"),
+    )
 ]
 
 
@@ -106,18 +136,20 @@ def _issued(recorded: Recorded, event: DeviceCommandIssued) -> Row:
 
 def _outcome(recorded: Recorded, event: _Outcome) -> Row:
     """What becomes known with it; nothing that is known is forgotten again."""
+    position = recorded.position
     match event:
         case DeviceCommandPublished():
-            return {"state": "published"}
+            return {"state": "published", "published_in": position}
         case DeviceCommandTimedOut():
-            return {"state": "timed_out"}
+            return {"state": "timed_out", "timed_out_in": position}
         case DeviceCommandFailed():
-            return {"state": "failed", "reason": _storable(event.reason)}
+            return {"state": "failed", "failed_in": position, "reason": _storable(event.reason)}
         case DeviceCommandAnswered():
             answer = {"answer_value": _json(event.value), "answer_error": _storable(event.error)}
             told = {name: value for name, value in answer.items() if value is not None}
             return {
                 "state": "answered",
+                "answered_in": position,
                 "answered_at": recorded.envelope.at,
                 "answer_status": event.status,
                 **told,

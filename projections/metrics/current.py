@@ -5,63 +5,50 @@ tells an empty list from an unknown host. Nobody sweeps; a query asks what has n
 """
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import ClassVar, NamedTuple
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
+from psycopg.rows import TupleRow
 
 from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT, metric_id
-from domain.metrics.report import Nature, Report, nature
+from domain.metrics.report import Nature, nature
 from domain.metrics.reports import MetricsReported
-from projections.database import METADATA, Database, storable
-from projections.readmodel import Target
-
-# `since` orders devices by when they first reported the metric. A value is a number or words.
-CURRENT_METRICS = sa.Table(
-    "current_metrics",
-    METADATA,
-    sa.Column("device_id", sa.Uuid, primary_key=True),
-    sa.Column("metric_id", sa.Uuid, primary_key=True),
-    sa.Column("since", sa.BigInteger, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("slope", sa.Text, nullable=False),
-    sa.Column("units", sa.Text, nullable=False),
-    sa.Column("number", sa.Double),
-    sa.Column("words", sa.Text),
-    sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+from projections.as_of import moment, reading_as_of
+from projections.database import Database
+from projections.keyframes import PastStates
+from projections.metrics.current_rows import (
+    CURRENT_METRIC_KEYFRAMES,
+    CURRENT_METRICS,
+    DEVICE_REMOVED,
+    METRICS,
+    UNNESTED,
+    Reported,
+    columns_of,
+    metric_keyframes,
+    told_of_devices,
 )
-
-DEVICE_REMOVED = "devices.device.removed.v1"
+from projections.readmodel import Target
 
 # Values that are read at a time by who wants them all.
 AT_ONCE = 5_000
-
-# Later than that nobody asks, and the calendar ends.
-_FOREVER = datetime(9000, 1, 1, tzinfo=UTC)
-_LONG = timedelta(days=365 * 1000)
-
-
-class _Last(NamedTuple):
-    """What was last reported of a metric of a device in this batch, and which report of it was the first."""
-
-    since: int
-    report: Report
-    at: datetime
 
 
 class CurrentMetrics:
     """The read model `current_metrics`."""
 
     name: ClassVar[str] = "current_metrics"
-    version: ClassVar[int] = 1
-    tables: ClassVar[Sequence[sa.Table]] = (CURRENT_METRICS,)
+    version: ClassVar[int] = 2
+    tables: ClassVar[Sequence[sa.Table]] = (CURRENT_METRICS, CURRENT_METRIC_KEYFRAMES)
+
+    def __init__(self) -> None:
+        self._keyframes = metric_keyframes()
 
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        reported: dict[UUID, dict[str, _Last]] = {}
+        await self._keyframes.take(batch, told_of_devices(batch), to)
+        reported: dict[UUID, dict[str, Reported]] = {}
         removed: list[UUID] = []
         for one in batch:
             event = one.event
@@ -70,7 +57,7 @@ class CurrentMetrics:
                 number, at = one.position * VALUES_PER_EVENT, one.envelope.at
                 for index, report in enumerate(event.reports):
                     before = of_device.get(report.name)
-                    of_device[report.name] = _Last(before.since if before else number + index, report, at)
+                    of_device[report.name] = Reported(before.since if before else number + index, report, at)
             elif event.topic == DEVICE_REMOVED:
                 removed.append(one.aggregate_id)
                 reported.pop(one.aggregate_id, None)
@@ -81,41 +68,18 @@ class CurrentMetrics:
             await to.connection.execute(_UPSERT.format(table=table).encode(), _columns(reported), prepare=True)
 
 
-_UPSERT = """
-    INSERT INTO {table} AS c
-    SELECT * FROM unnest(
-        %b::uuid[], %b::uuid[], %b::bigint[], %b::text[], %b::text[], %b::text[], %b::text[],
-        %b::float8[], %b::text[], %b::timestamptz[], %b::timestamptz[]
-    )
+_UPSERT = f"""
+    INSERT INTO {{table}} AS c SELECT * FROM {UNNESTED}
     ON CONFLICT (device_id, metric_id) DO UPDATE SET
         type = excluded.type, slope = excluded.slope, units = excluded.units, number = excluded.number,
         words = excluded.words, reported_at = excluded.reported_at, expires_at = excluded.expires_at
 """
 
 
-def _columns(reported: dict[UUID, dict[str, _Last]]) -> Sequence[Sequence[object]]:
-    rows = [
-        (
-            device_id,
-            metric_id(name),
-            since,
-            storable(name),
-            report.type,
-            report.slope,
-            storable(report.units),
-            None if isinstance(report.value, str) else float(report.value),
-            storable(report.value) if isinstance(report.value, str) else None,
-            at,
-            _expiry(at, report.ttl),
-        )
-        for device_id, of_device in reported.items()
-        for name, (since, report, at) in of_device.items()
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _expiry(at: datetime, ttl: int) -> datetime:
-    return at + timedelta(seconds=ttl) if ttl < _LONG.total_seconds() else _FOREVER
+def _columns(reported: dict[UUID, dict[str, Reported]]) -> dict[str, Sequence[object]]:
+    return columns_of(
+        {device: {metric_id(name): last for name, last in of_device.items()} for device, of_device in reported.items()}
+    )
 
 
 class DeviceMetric(NamedTuple):
@@ -161,10 +125,11 @@ class CurrentMetricQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._past = PastStates(database, METRICS)
 
     async def of_device(self, device_id: UUID, now: datetime) -> Sequence[DeviceMetric] | None:
         """By name. None when the device never reported anything."""
-        rows = await self._database.all(_OF_DEVICE, device_id=device_id)
+        rows = await self._all(_OF_DEVICE, [device_id], device_id=device_id)
         if not rows:
             return None
         return [
@@ -175,12 +140,13 @@ class CurrentMetricQueries:
 
     async def of_metric(self, name: str, now: datetime) -> Sequence[MetricValue]:
         """By device id. None at all when no device has a value of it."""
-        rows = await self._database.all(_OF_METRIC, metric_id=metric_id(name), now=now)
+        devices = None if moment() is None else await self._that_may_have_had(metric_id(name))
+        rows = await self._all(_OF_METRIC, devices, metric_id=metric_id(name), now=now)
         return [MetricValue(device_id, _value(type, number, words)) for device_id, type, number, words in rows]
 
     async def over_devices(self, now: datetime) -> Sequence[FleetMetric]:
         """Every metric that any device has a value of, by name."""
-        rows = await self._database.all(_OVER_DEVICES, now=now)
+        rows = await self._all(_OVER_DEVICES, None, now=now)
         first: dict[UUID, tuple[str, str, str, str]] = {}
         least: dict[UUID, float] = {}
         most: dict[UUID, float] = {}
@@ -197,14 +163,52 @@ class CurrentMetricQueries:
     async def everything(self, now: datetime) -> AsyncIterator[CurrentValue]:
         """All there is, one metric after the other and in each by device id; some thousands are read at a time."""
         place = {"after_metric": UUID(int=0), "after_device": UUID(int=0)}
-        while rows := await self._database.all(_EVERYTHING, now=now, limit=AT_ONCE, **place):
+        # What was is folded once, and then all of it is there.
+        at_once = AT_ONCE if moment() is None else _ALL
+        while rows := await self._all(_EVERYTHING, None, now=now, limit=at_once, **place):
             for _, device_id, name, type, slope, units, number, words, reported_at in rows:
                 value = _value(type, number, words)
                 yield CurrentValue(name, device_id, nature(type, slope), units, value, reported_at)
-            if len(rows) < AT_ONCE:
+            if len(rows) < at_once:
                 return
             place = {"after_metric": rows[-1][0], "after_device": rows[-1][1]}
 
+    async def _all(
+        self, statement: sa.Select[Any], devices: Sequence[UUID] | None, **values: Any
+    ) -> Sequence[TupleRow]:
+        """The rows of a statement, of the moment that is asked for; it looks at no other devices (None: at all)."""
+        asked = moment()
+        if asked is None:
+            return await self._database.all(statement, **values)
+        position = await asked.resolve()
+        with reading_as_of(None):
+            if devices is None:
+                devices = [id for (id,) in await self._database.fetch(_EVER_REPORTED)]
+            then = columns_of(await self._past.at(position, devices))
+            return await self._database.all_of(CURRENT_METRICS, UNNESTED, statement, **then, **values)
+
+    async def _that_may_have_had(self, metric: UUID) -> Sequence[UUID]:
+        """The devices that have the metric now, and those that were removed."""
+        with reading_as_of(None):
+            rows = await self._database.fetch(_EVER_HAD, (metric,))
+        return [id for (id,) in rows]
+
+
+_ALL = 2**62
+
+# One look into the index for each device, however many keyframes it has.
+_EVER_REPORTED = b"""
+    WITH RECURSIVE found AS (
+        (SELECT key FROM current_metric_keyframes ORDER BY key LIMIT 1)
+        UNION ALL
+        SELECT (SELECT f.key FROM current_metric_keyframes f WHERE f.key > found.key ORDER BY f.key LIMIT 1)
+        FROM found WHERE found.key IS NOT NULL
+    ) SELECT key FROM found WHERE key IS NOT NULL
+"""
+_EVER_HAD = b"""
+    SELECT device_id FROM current_metrics WHERE metric_id = %s
+    UNION SELECT key FROM current_metric_keyframes WHERE stream IS NULL
+"""
 
 _KINDS = {
     **dict.fromkeys(("int8", "int16", "int32"), "signed"),

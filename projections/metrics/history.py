@@ -16,8 +16,9 @@ from domain.identifiers import VALUES_PER_EVENT, metric_id
 from domain.metrics.grid import ARCHIVES
 from domain.metrics.reports import MetricsReported
 from domain.metrics.series import begin, report
+from projections.as_of import POSITION
 from projections.database import METADATA, storable
-from projections.metrics.current import DEVICE_REMOVED
+from projections.metrics.current_rows import DEVICE_REMOVED
 from projections.metrics.packed import Block, BlockKey, Line, packed, unpacked
 from projections.readmodel import Target
 
@@ -28,6 +29,7 @@ METRIC_SERIES = sa.Table(
     sa.Column("device_id", sa.Uuid, nullable=False),
     sa.Column("metric_id", sa.Uuid, nullable=False),
     sa.Column("state", sa.LargeBinary, nullable=False),
+    info={"as_of": f"SELECT * FROM public.metric_series WHERE id < ({POSITION} + 1) * {VALUES_PER_EVENT}"},
 )
 
 METRIC_POINTS = sa.Table(
@@ -39,6 +41,7 @@ METRIC_POINTS = sa.Table(
     sa.Column("first", sa.BigInteger, nullable=False),
     sa.Column("averages", sa.LargeBinary, nullable=False),
     sa.Column("spreads", sa.LargeBinary, nullable=False),
+    info={"as_of": "SELECT * FROM public.metric_points"},
 )
 
 METRIC_NAMES = sa.Table(
@@ -46,6 +49,7 @@ METRIC_NAMES = sa.Table(
     METADATA,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
+    info={"as_of": "SELECT * FROM public.metric_names"},
 )
 
 # So many series are kept in memory; some 700 bytes each.

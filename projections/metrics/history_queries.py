@@ -5,7 +5,7 @@ fed on, for what time alone has written since the last report (docs/adr/0017).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import Any, Literal, NamedTuple
@@ -17,8 +17,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from domain.identifiers import metric_id
 from domain.metrics.grid import ARCHIVES, Grid
 from domain.metrics.series import Summary, fed, rounded
+from projections.as_of import moment
 from projections.database import Database
 from projections.metrics.history import METRIC_NAMES, METRIC_POINTS, METRIC_SERIES
+from projections.metrics.history_past import HistoryPast, last_missing
 from projections.metrics.packed import BLOCK, Line, averages, spreads, unpacked
 
 What = Literal["average", "min", "max", "count"]
@@ -46,14 +48,26 @@ class MetricHistoryQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._past = HistoryPast(database)
 
     async def find(self, device_id: UUID, name: str, grid: Grid, now: int, what: What = "average") -> Values | None:
         """The metric of the device on the grid. None when no number of it was ever reported."""
+        end: int | None = None
+        if (asked := moment()) is not None:
+            position, metric = await asked.resolve(), metric_id(name)
+            await self._past.require_still_there(position, device_id, metric)
+            end = (await self._past.ends(position, [device_id], metric, now)).get(device_id)
         rows = await self._database.all(_FIND[what], device_id=device_id, **_wanted(name, grid))
-        return _values(rows, grid, now, what) if rows else None
+        if not rows:
+            return None
+        if end is not None:
+            await self._past.require_known(_missing(rows, grid, now, end), grid)
+        return _values(rows, grid, now, what, end)
 
     async def devices(self, name: str) -> Sequence[UUID]:
         """Every device that ever had the metric, by id."""
+        if (asked := moment()) is not None:
+            await self._past.require_still_there(await asked.resolve(), metric=metric_id(name))
         return [id for (id,) in await self._database.all(_DEVICES, metric_id=metric_id(name))]
 
     async def over_devices(
@@ -61,6 +75,21 @@ class MetricHistoryQueries:
     ) -> AsyncGenerator[DeviceHistory, None]:
         """The metric of these devices, in their order and without those that never had it; one at a time, since
         together they are large. While some are looked at the next are read."""
+        ends: Mapping[UUID, int] = {}
+        if (asked := moment()) is not None:
+            ends = await self._past.ends(await asked.resolve(), devices, metric_id(name), now)
+            # All before the first, since an answer that has begun cannot be refused any more.
+            async for rows in self._by_device(devices, name, grid, what):
+                if (end := ends.get(rows[0][0])) is not None:
+                    await self._past.require_known(_missing(rows, grid, now, end), grid)
+        async for rows in self._by_device(devices, name, grid, what):
+            id = rows[0][0]
+            yield DeviceHistory(id, _values(rows, grid, now, what, ends.get(id)))
+
+    async def _by_device(
+        self, devices: Sequence[UUID], name: str, grid: Grid, what: What
+    ) -> AsyncGenerator[Sequence[Any], None]:
+        """The rows of each."""
         wanted = _wanted(name, grid)
         groups = [devices[at : at + DEVICES_AT_ONCE] for at in range(0, len(devices), DEVICES_AT_ONCE)]
 
@@ -75,13 +104,15 @@ class MetricHistoryQueries:
                 of_device = {id: list(its) for id, its in groupby(rows, key=itemgetter(0))}
                 for id in group:
                     if id in of_device:
-                        yield DeviceHistory(id, _values(of_device[id], grid, now, what))
+                        yield of_device[id]
         finally:
             if reading:
                 reading.cancel()
 
     async def names(self, device_id: UUID | None = None) -> Sequence[str]:
         """The metrics of which there is a history, of the device or of any, sorted by their bytes."""
+        if (asked := moment()) is not None:
+            await self._past.require_still_there(await asked.resolve(), device_id)
         if device_id is None:
             return [name for (name,) in await self._database.all(_NAMES)]
         return [name for (name,) in await self._database.all(_NAMES_OF_DEVICE, device_id=device_id)]
@@ -99,19 +130,36 @@ def _wanted(name: str, grid: Grid) -> dict[str, Any]:
 _BIGGEST = 2**62
 
 
-def _values(rows: Sequence[Sequence[Any]], grid: Grid, now: int, what: What) -> Values:
-    """Of one series: rows of its device, its id, its state, and one block each."""
+def _values(rows: Sequence[Sequence[Any]], grid: Grid, now: int, what: What, end: int | None = None) -> Values:
+    """Of one series: rows of its device, its id, its state, and one block each. Nothing behind `end` is told."""
     _, id, state, *_ = rows[0]
     line = unpacked(id, state)
     values: list[float | None] = [None] * grid.length
-    # What lies further back is still there until its block is needed, and in no answer.
-    oldest = max(grid.first, (now - ARCHIVES[grid.archive].kept) // grid.step * grid.step + grid.step)
+    oldest = _oldest(grid, now)
     for _, _, _, first, block, spread in rows:
         if block is not None:
             _place(values, grid, oldest, first, _of_block(block, spread, what))
     for first, points in _newest(line, grid.archive, now):
         _place(values, grid, oldest, first, [_of_point(point, what) for point in points])
+    if end is not None:
+        told = min(grid.length, max(0, (end - grid.first) // grid.step + 1))
+        values[told:] = [None] * (grid.length - told)
     return values
+
+
+def _oldest(grid: Grid, now: int) -> int:
+    """What lies further back is still there until its block is needed, and in no answer."""
+    return max(grid.first, (now - ARCHIVES[grid.archive].kept) // grid.step * grid.step + grid.step)
+
+
+def _missing(rows: Sequence[Sequence[Any]], grid: Grid, now: int, end: int) -> Mapping[int, int]:
+    """Of the series, the last time on the grid and not behind `end` of which nothing is there; none if all is."""
+    _, id, state, *_ = rows[0]
+    segments = [(first, len(block) // 8) for *_, first, block, _ in rows if block is not None]
+    segments += [(first, len(points)) for first, points in _newest(unpacked(id, state), grid.archive, now)]
+    last = min(end // grid.step * grid.step, grid.times[-1])
+    missing = last_missing(segments, grid.step, _oldest(grid, now), last)
+    return {} if missing is None else {id: missing}
 
 
 def _newest(line: Line, archive: int, now: int) -> Iterable[tuple[int, Sequence[float | Summary]]]:

@@ -1,32 +1,64 @@
-"""Topics and their partitions: how much there is, since when, how fast it comes, and what lies on which day."""
+"""Topics and their partitions: how much there is, since when, how fast it comes, and what lies on which day.
+
+What a partition was after each of its entries is kept too, so that it can be asked as of any moment without reading the
+messages of then: some hundred bytes for each request that brought messages, however many those were.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from math import exp
-from typing import ClassVar, NamedTuple
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
 from domain.event import Recorded
 from domain.streams.partition import MessagesProduced
 from domain.streams.topic import DayClosed, Disposal, Retention, RetentionSet
+from projections.as_of import POSITION
 from projections.database import METADATA, Database
 from projections.readmodel import Target
+
+
+def _partition_columns() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("partition", sa.SmallInteger, primary_key=True),
+        sa.Column("messages", sa.BigInteger, nullable=False),
+        sa.Column("entries", sa.BigInteger, nullable=False),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("first_offset", sa.BigInteger, nullable=False),
+        sa.Column("first_entries", sa.BigInteger, nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rate", sa.Double, nullable=False),
+    ]
+
+
+_COLUMNS = ", ".join(column.name for column in _partition_columns() if not column.primary_key)
 
 STREAM_PARTITIONS = sa.Table(
     "stream_partitions",
     METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("partition", sa.SmallInteger, primary_key=True),
-    sa.Column("messages", sa.BigInteger, nullable=False),
-    sa.Column("entries", sa.BigInteger, nullable=False),
-    sa.Column("bytes", sa.BigInteger, nullable=False),
-    sa.Column("first_offset", sa.BigInteger, nullable=False),
-    sa.Column("first_entries", sa.BigInteger, nullable=False),
-    sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("rate", sa.Double, nullable=False),
+    *_partition_columns(),
+    info={
+        "as_of": f"""
+            SELECT p.name, p.partition, m.* FROM public.stream_partitions p CROSS JOIN LATERAL (
+                SELECT {_COLUMNS} FROM public.stream_partition_moments m
+                WHERE m.name = p.name COLLATE "C" AND m.partition = p.partition AND m.position <= {POSITION}
+                ORDER BY m.position DESC LIMIT 1
+            ) m
+        """
+    },
+)
+
+# What a row of the other table was from a position on. Partitions do not go away.
+STREAM_PARTITION_MOMENTS = sa.Table(
+    "stream_partition_moments",
+    METADATA,
+    *_partition_columns(),
+    sa.Column("position", sa.BigInteger, primary_key=True),
 )
 
 STREAM_DAYS = sa.Table(
@@ -48,6 +80,8 @@ STREAM_RETENTION = sa.Table(
     sa.Column("max_age_days", sa.BigInteger),
     sa.Column("max_bytes", sa.BigInteger),
     sa.Column("disposal", sa.Text, nullable=False),
+    sa.Column("valid_from", sa.BigInteger, primary_key=True),
+    sa.Column("valid_to", sa.BigInteger),
 )
 
 # The rate is that of about the last minute.
@@ -99,8 +133,11 @@ class Topics:
     when the next one does not follow on that: then that one was not committed."""
 
     name: ClassVar[str] = "topics"
-    version: ClassVar[int] = 1
-    tables: ClassVar[Sequence[sa.Table]] = (STREAM_PARTITIONS, STREAM_DAYS, STREAM_RETENTION)
+    version: ClassVar[int] = 2
+    tables: ClassVar[Sequence[sa.Table]] = (
+        *(STREAM_PARTITIONS, STREAM_PARTITION_MOMENTS),
+        *(STREAM_DAYS, STREAM_RETENTION),
+    )
 
     def __init__(self) -> None:
         self._partitions: dict[PartitionKey, PartitionRow] = {}
@@ -114,13 +151,13 @@ class Topics:
         waiting: list[_Produced] = []
         for one in batch:
             if isinstance(one.event, MessagesProduced):
-                waiting.append(_Produced(one.event, one.envelope.at))
+                waiting.append(_Produced(one.event, one.envelope.at, one.position))
             elif isinstance(one.event, RetentionSet):
-                await _set_retention(one.event.name, one.event.retention, to)
+                await _set_retention(one.event, one.position, to)
             elif isinstance(one.event, DayClosed):
                 await self._add(waiting, to)  # they may be of that day
                 waiting = []
-                await _close(one.event, to)
+                await _close(one.event, one.position, to)
                 self._forget()
         await self._add(waiting, to)
         self._next = batch[-1].position + 1
@@ -136,19 +173,23 @@ class Topics:
             self._partitions |= await _partitions(unknown, to)
         if new := {one.day for one in produced} - self._days.keys():
             self._days |= await _days(new, to)
+        moments: list[tuple[object, ...]] = []
         for one in produced:
             event, size = one.event, len(bytes(one.event.values))
-            self._partitions[one.partition] = _grown(self._partitions.get(one.partition), event, one.at, size)
+            row = self._partitions[one.partition] = _grown(self._partitions.get(one.partition), event, one.at, size)
+            moments.append((*_values(row), one.position))
             before = self._days.get(one.day) or DayRow(*one.day, 0, 0, event.offset, event.entry - 1)
             self._days[one.day] = replace(before, messages=before.messages + event.count, bytes=before.bytes + size)
         partitions, days = {one.partition for one in produced}, {one.day for one in produced}
-        await _put(STREAM_PARTITIONS, [astuple(self._partitions[key]) for key in partitions], to)
+        await _put(STREAM_PARTITIONS, [_values(self._partitions[key]) for key in partitions], to)
         await _put(STREAM_DAYS, [astuple(self._days[key]) for key in days], to)
+        await _keep(moments, to)
 
 
 class _Produced(NamedTuple):
     event: MessagesProduced
     at: datetime
+    position: int
 
     @property
     def partition(self) -> PartitionKey:
@@ -157,6 +198,9 @@ class _Produced(NamedTuple):
     @property
     def day(self) -> DayKey:
         return (self.event.name, self.at.date(), self.event.partition)
+
+
+_values = attrgetter(*PartitionRow.__slots__)
 
 
 def _grown(row: PartitionRow | None, event: MessagesProduced, at: datetime, size: int) -> PartitionRow:
@@ -211,16 +255,23 @@ async def _put(table: sa.Table, rows: Sequence[tuple[object, ...]], to: Target) 
     await to.connection.execute(query.encode(), columns, prepare=True)
 
 
-async def _set_retention(name: str, retention: Retention, to: Target) -> None:
-    query = f"""
-        INSERT INTO {to.name(STREAM_RETENTION)} VALUES (%s, %s, %s, %s) ON CONFLICT (name) DO UPDATE
-        SET max_age_days = excluded.max_age_days, max_bytes = excluded.max_bytes, disposal = excluded.disposal
-    """
-    values = (name, retention.max_age_days, retention.max_bytes, retention.disposal)
-    await to.connection.execute(query.encode(), values)
+async def _keep(moments: Sequence[tuple[object, ...]], to: Target) -> None:
+    copying = f"COPY {to.name(STREAM_PARTITION_MOMENTS)} FROM STDIN (FORMAT binary)"
+    async with to.connection.cursor().copy(copying.encode()) as copy:
+        copy.set_types(("text", "int2", *["int8"] * 5, "timestamptz", "timestamptz", "float8", "int8"))
+        for row in moments:
+            await copy.write_row(row)
 
 
-async def _close(event: DayClosed, to: Target) -> None:
+async def _set_retention(event: RetentionSet, position: int, to: Target) -> None:
+    table, retention = to.name(STREAM_RETENTION), event.retention
+    ending = f"UPDATE {table} SET valid_to = %s WHERE name = %s AND valid_to IS NULL"
+    await to.connection.execute(ending.encode(), (position, event.name))
+    values = (event.name, retention.max_age_days, retention.max_bytes, retention.disposal, position)
+    await to.connection.execute(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s)".encode(), values)
+
+
+async def _close(event: DayClosed, position: int, to: Target) -> None:
     """What lay on the days up to this one is not kept any more."""
     query = f"""
         WITH gone AS (
@@ -239,14 +290,20 @@ async def _close(event: DayClosed, to: Target) -> None:
         [one.entries for one in event.first],
     )
     await to.connection.execute(query.encode(), (event.name, event.day, *firsts, event.day, event.name))
+    keeping = f"""
+        INSERT INTO {to.name(STREAM_PARTITION_MOMENTS)} SELECT *, %s FROM {to.name(STREAM_PARTITIONS)} WHERE name = %s
+    """
+    await to.connection.execute(keeping.encode(), (position, event.name))
 
 
 _PARTITIONS = b"SELECT * FROM stream_partitions WHERE name = ANY(%(names)b) ORDER BY name, partition"
 _NAMES = b"""
     SELECT DISTINCT name FROM stream_partitions WHERE name > %(after)b ORDER BY name LIMIT %(limit)b
 """
-_RETENTION = b"SELECT max_age_days, max_bytes, disposal FROM stream_retention WHERE name = %s"
-_RETAINED = b"SELECT name, max_age_days, max_bytes, disposal FROM stream_retention ORDER BY name"
+_RETENTION = b"SELECT max_age_days, max_bytes, disposal FROM stream_retention WHERE name = %s AND valid_to IS NULL"
+_RETAINED = b"""
+    SELECT name, max_age_days, max_bytes, disposal FROM stream_retention WHERE valid_to IS NULL ORDER BY name
+"""
 _DAYS = b"SELECT * FROM stream_days WHERE name = %s ORDER BY day, partition"
 
 

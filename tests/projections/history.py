@@ -1,7 +1,7 @@
 """Histories for the tests of read models: recorded facts with what stands around them, appended as they are."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -18,6 +18,7 @@ from domain.devices.readings import Reading, ReadingsRecorded
 from domain.devices.sensor import SensorAdded
 from domain.event import Envelope, Event, Recorded, Source
 from domain.identifiers import amendment_id, reading_id
+from projections.as_of import Moment, reading_as_of
 from projections.feed import Feed
 from projections.registry import READ_MODELS
 
@@ -85,6 +86,20 @@ async def log_feed(url: str) -> AsyncIterator[Feed]:
         yield Feed(reader)
     finally:
         await reader.close()
+
+
+@contextmanager
+def as_of(position: int) -> Iterator[None]:
+    """What is asked in here is asked as of the position, in a log that `append` made."""
+
+    async def asked() -> int:
+        return position
+
+    async def told(position: int) -> datetime:
+        return START + timedelta(seconds=position - 1)
+
+    with reading_as_of(Moment(asked, told)):
+        yield
 
 
 def rows(url: str, table: str) -> Sequence[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from domain.identifiers import commands_id
 from projections.database import Database
 from projections.devices.commands import CommandQueries, CommandRow
 from projections.positions import Positions
-from tests.projections.history import DEVICE_ID, SENSOR_ID, START, append
+from tests.projections.history import DEVICE_ID, SENSOR_ID, START, append, as_of
 
 pytestmark = pytest.mark.usefixtures("runner")
 
@@ -108,3 +108,26 @@ async def test_commands_of_other_devices_are_not_listed(
     append(database_url, issued(FIRST))
     assert (await positions.fresh("device_commands")).fresh
     assert await CommandQueries(database).list(SENSOR_ID, 100) == []
+
+
+async def test_every_moment_of_the_commands_is_told_as_it_was(
+    database_url: str, database: Database, positions: Positions
+) -> None:
+    facts = [
+        issued(FIRST, value=1),
+        of_device(DeviceCommandPublished(command_id=FIRST)),
+        issued(SECOND),
+        of_device(DeviceCommandAnswered(command_id=FIRST, status="error", value=0, error="jammed")),
+        of_device(DeviceCommandFailed(command_id=SECOND, reason="away")),
+        issued(THIRD),
+        of_device(DeviceCommandTimedOut(command_id=THIRD)),
+    ]
+    said = []
+    for fact in facts:
+        position = append(database_url, fact)
+        said.append((position, await listed(database, positions)))
+    append(database_url, issued(UUID(int=4)))
+    await listed(database, positions)
+    for position, rows in said:
+        with as_of(position):
+            assert await CommandQueries(database).list(DEVICE_ID, 100) == rows

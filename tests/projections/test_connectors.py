@@ -1,11 +1,13 @@
 """Connectors, clients and things as they are listed, and what the worker is told of changes."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from uuid import UUID
+from datetime import date, timedelta
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import PostgresLogReader
@@ -33,7 +35,7 @@ from domain.connectors.thing import (
     ThingRemoved,
     ThingStatusChanged,
 )
-from domain.event import Event
+from domain.event import Event, Recorded
 from domain.identifiers import properties_id, thing_stream_id
 from projections.connectors.connector_queries import ConnectorQueries
 from projections.connectors.connectors import Connectors
@@ -41,8 +43,10 @@ from projections.connectors.thing_queries import ThingQueries
 from projections.connectors.things import Things
 from projections.database import Database
 from projections.positions import Positions
+from projections.readmodel import Target
 from projections.rebuild import rebuild
-from tests.projections.history import START, append
+from projections.runner import connect
+from tests.projections.history import START, append, as_of
 
 INSTANCE, OTHER_INSTANCE = UUID(int=1), UUID(int=2)
 CLIENT, OTHER_CLIENT = UUID(int=11), UUID(int=12)
@@ -67,6 +71,7 @@ LAMP = ThingDescription(
 )
 
 Fact = tuple[UUID, Event]
+Step = tuple[int, date, str, str] | int
 Record = Callable[..., Awaitable[None]]
 
 
@@ -261,6 +266,82 @@ async def test_an_action_shows_what_came_of_it(record: Record, things: ThingQuer
     completed = await things.find_action(ACTION)
     assert completed is not None
     assert completed.status == "COMPLETED"
+
+
+async def test_every_moment_of_the_actions_is_told_as_it_was(things: ThingQueries, record: Record) -> None:
+    asked = ActionAsked(
+        thing_id=THING, component_id="lamp", action_id="setLevel", parameters={}, deadline=START, client_id=CLIENT
+    )
+    failing = UUID(int=32)
+    await record(
+        (ACTION, asked), (failing, asked), (failing, ActionFailed(reason="broken")), (ACTION, ActionCompleted())
+    )
+    with as_of(1):
+        assert await things.find_action(failing) is None
+    for position, states in ((2, ["PENDING", "PENDING"]), (3, ["PENDING", "FAILED"]), (4, ["COMPLETED", "FAILED"])):
+        with as_of(position):
+            found = [await things.find_action(id) for id in (ACTION, failing)]
+        assert [one and one.status for one in found] == states
+        assert [one and one.reason for one in found] == [None, "broken" if position > 2 else None]
+
+
+DAYS = [START.date() + timedelta(days=days) for days in range(3)]
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.integers(0, 1), st.sampled_from(DAYS), st.sampled_from("abc"), st.text(max_size=3)),
+            st.integers(0, 1),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    repeats=st.lists(st.sampled_from([1, 1, 1, 70]), min_size=40, max_size=40),
+    cuts=st.sets(st.integers(1, 200)),
+)
+async def test_the_values_of_things_are_told_as_they_were_at_every_position(
+    database: Database, database_url: str, things: ThingQueries, steps: list[Step], repeats: list[int], cuts: set[int]
+) -> None:
+    """However the log is cut into batches, and whatever order the days of two processes come in."""
+    ids = [uuid4(), uuid4()]
+    log = [_step(step, ids) for step, often in zip(steps, repeats, strict=False) for _ in range(often)]
+    begins = append(database_url, *log) - len(log)
+    async with (
+        PostgresLogReader(database_url, Mapper(CATALOGUE)) as reader,
+        await connect(database_url) as connection,
+    ):
+        events = await reader.read(begins, len(log))
+        expected: dict[UUID, dict[tuple[str, str], str]] = {id: {} for id in ids}
+        model, batch, said = Things(), list[Recorded](), []
+        for number, one in enumerate(events):
+            match one.event:
+                case PropertiesUpdated(thing_id=id, values=values):
+                    expected[id] |= {(value.component_id, value.property_id): value.value for value in values}
+                case ThingRemoved(thing_id=id):
+                    expected[id] = {}
+            said.append((one.position, {id: dict(values) for id, values in expected.items()}))
+            batch.append(one)
+            if number in cuts or number == len(events) - 1:
+                async with connection.transaction():
+                    await model.apply(batch, Target(connection))
+                batch = []
+                if number % 3 == 0:
+                    model = Things()
+    for position, then in said[:: 1 + len(said) // 50]:
+        with as_of(position):
+            for id in ids:
+                found = await things.values(id)
+                assert {key: row.value for key, row in found.items()} == then[id]
+
+
+def _step(step: Step, ids: list[UUID]) -> Fact:
+    if isinstance(step, int):
+        return thing_stream_id(ids[step]), ThingRemoved(thing_id=ids[step])
+    number, day, property, text = step
+    told = PropertyValue(component_id="lamp", property_id=property, value=text.replace("\0", ""))
+    return properties_id(ids[number], day), PropertiesUpdated(thing_id=ids[number], values=(told,))
 
 
 async def test_a_rebuild_comes_to_the_same_rows(record: Record, database_url: str) -> None:

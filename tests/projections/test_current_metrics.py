@@ -3,20 +3,28 @@
 import asyncio
 from datetime import timedelta
 from itertools import groupby, pairwise
+from uuid import UUID
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.event import Recorded
+from adapters.eventstore.reader import PostgresLogReader
+from domain.devices.device import DeviceRemoved
+from domain.event import Event, Recorded
+from domain.identifiers import reports_id
+from domain.metrics.reports import MetricsReported
 from projections.database import Database
 from projections.metrics import current
 from projections.metrics.current import CurrentMetricQueries, CurrentMetrics, DeviceMetric, FleetMetric, MetricValue
-from tests.projections.history import rows
+from tests.projections.history import MAPPER, START, append, as_of, rows
 from tests.projections.metrics import NOON, Fact, apply, device, empty, moment, report, told
 
 ONE, TWO, THREE = sorted(device(number) for number in range(3))
 NOW = moment(NOON)
+
+Step = tuple[int, int, str, int | float | str] | int
 
 
 async def given_facts(url: str, *facts: Fact) -> None:
@@ -169,3 +177,64 @@ def test_how_the_log_is_cut_into_batches_makes_no_difference(
         return rows(database_url, "current_metrics")
 
     assert asyncio.run(tables(*batches)) == asyncio.run(tables(log))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(
+                st.integers(0, 1), st.integers(0, 1), st.sampled_from("ab\0"), st.sampled_from([1, 2.5, "x", "y"])
+            ),
+            st.integers(0, 1),
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    repeats=st.lists(st.sampled_from([1, 1, 1, 1, 1, 40]), min_size=60, max_size=60),
+    cuts=st.sets(st.integers(1, 200)),
+)
+async def test_what_was_current_is_told_as_of_every_position(
+    database_url: str, database: Database, steps: list[Step], repeats: list[int], cuts: set[int]
+) -> None:
+    """Whatever day's stream the reports of two processes come in, and however the log is cut."""
+    await empty(database_url, CurrentMetrics())
+    with psycopg.connect(database_url) as connection:
+        connection.execute("TRUNCATE events")
+    log = [_step(step) for step, often in zip(steps, repeats, strict=False) for _ in range(often)]
+    append(database_url, *log)
+    async with PostgresLogReader(database_url, MAPPER) as reader:
+        events = await reader.read(0, len(log))
+    said = []
+    model, batch = CurrentMetrics(), list[Recorded]()
+    for one in events:
+        batch.append(one)
+        if one.position in cuts or one is events[-1]:
+            await apply(database_url, model, batch)
+            said.append((one.position, await _everything(database)))
+            batch = []
+            if one.position % 3 == 0:
+                model = CurrentMetrics()
+    for position, then in said:
+        with as_of(position):
+            assert await _everything(database) == then
+
+
+def _step(step: Step) -> tuple[UUID, Event]:
+    if isinstance(step, int):
+        return (ONE, TWO)[step], DeviceRemoved()
+    number, day, name, value = step
+    device_id = (ONE, TWO)[number]
+    event = MetricsReported(device_id=device_id, reports=(report(name, value), report(f"{name}{name}", 1)))
+    return reports_id(device_id, (moment(NOON) + timedelta(days=day)).date()), event
+
+
+async def _everything(database: Database) -> object:
+    """Each list there is; of a time at which some has expired."""
+    queries, now = CurrentMetricQueries(database), START + timedelta(seconds=90)
+    return (
+        [await queries.of_device(id, now) for id in (ONE, TWO)],
+        [await queries.of_metric(name, now) for name in ("a", "bb", "\0")],
+        await queries.over_devices(now),
+        [one async for one in queries.everything(now)],
+    )

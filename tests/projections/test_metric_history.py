@@ -8,16 +8,19 @@ from math import isclose
 from typing import Any
 from uuid import UUID, uuid5
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.eventstore.reader import PostgresLogReader
+from application.ports import NewEvent
 from domain.devices.device import DeviceRemoved
 from domain.event import Recorded
 from domain.metrics.grid import Grid, between, last
 from domain.metrics.reports import MetricsReported
 from domain.metrics.series import HOUR
+from projections.as_of import ForgottenError
 from projections.database import Database
 from projections.metrics import history
 from projections.metrics.current import CurrentMetrics
@@ -28,7 +31,7 @@ from projections.rebuild import rebuild
 from tests.domain.metrics import naive
 from tests.domain.metrics.naive import Told
 from tests.projections.conftest import running
-from tests.projections.history import MAPPER, append, rows
+from tests.projections.history import MAPPER, append, as_of, rows
 from tests.projections.metrics import NOON, Fact, apply, device, empty, report, told
 
 ONE, TWO = sorted(device(number) for number in range(2))
@@ -307,3 +310,77 @@ async def test_a_rebuild_from_the_log_gives_the_same_numbers(database_url: str, 
         await reader.close()
         assert {name: rows(database_url, name) for name in tables} == before
         assert all(before.values())
+
+
+@given(histories(), st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
+def test_the_past_of_the_past_is_what_the_naive_model_says_or_said_to_be_forgotten(
+    database_url: str, case: tuple[list[Told], set[int], int], data: st.DataObject
+) -> None:
+    reports = [one for one in case[0] if one.value is not None]
+    log = told(*(Fact(at, ONE, [report("m", value, ttl)]) for at, value, ttl in reports))
+    position = data.draw(st.integers(1, len(log)))
+    until = reports[position].at if position < len(reports) else case[2]
+    now = data.draw(st.integers(reports[position - 1].at, max(reports[position - 1].at, until - 1)))
+    asyncio.run(_compare_past(database_url, log, reports, position, now))
+
+
+async def _compare_past(url: str, log: list[Recorded], reports: list[Told], position: int, now: int) -> None:
+    write(url, log)
+    for model in (MetricHistory(), CurrentMetrics()):
+        await empty(url, model)
+        await apply(url, model, log)
+    async with Database(url) as database:
+        queries = MetricHistoryQueries(database)
+        for duration, kept in (("hour", HOUR), ("day", DAY), ("quarter", 90 * DAY)):
+            grid = last(duration, now)
+            first = max(grid.first, (reports[0].at - 15) // grid.step * grid.step + grid.step)
+            expected = naive.points(reports[:position], now, grid.step, first, grid.times[-1])
+            with as_of(position):
+                try:
+                    found = await queries.find(ONE, "m", grid, now)
+                    (over,) = [one async for one in queries.over_devices([ONE], "m", grid, now)]
+                except ForgottenError:
+                    assert first < reports[-1].at - kept, f"{duration}: nothing had to be forgotten"
+                    continue
+                assert await queries.names() == ["m"]
+            assert found is not None
+            assert list(over.values) == list(found)
+            for point, value in zip(expected, found[grid.length - len(expected) :], strict=True):
+                _agree(point, value, "average")
+
+
+def write(url: str, log: Sequence[Recorded]) -> None:
+    """Makes this the log."""
+    with psycopg.connect(url) as connection:
+        connection.execute("TRUNCATE events")
+        for one in log:
+            state = MAPPER.encode(NewEvent(one.aggregate_id, one.version, one.event, one.envelope))
+            row = (one.aggregate_id, one.version, one.event.topic, state, one.position)
+            connection.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s)", row)
+
+
+async def test_what_a_ring_or_a_removal_has_taken_is_said_to_be_gone(database_url: str, database: Database) -> None:
+    facts = [Fact(NOON + 60 * n, ONE, [report("m", n, ttl=60)]) for n in range(60 * 30)]
+    log = told(*facts, Fact(NOON + 2 * DAY, TWO, [report("k", 1)]), Fact(NOON + 2 * DAY, TWO))
+    write(database_url, log)
+    for model in (MetricHistory(), CurrentMetrics()):
+        await apply(database_url, model, log)
+    queries = MetricHistoryQueries(database)
+    now = NOON + 60 * 99
+    with as_of(100):
+        with pytest.raises(ForgottenError, match="points of 15 seconds are kept for an hour; those of then are gone"):
+            await queries.find(ONE, "m", last("hour", now), now)
+        with pytest.raises(ForgottenError, match="points of 15 seconds"):
+            [one async for one in queries.over_devices([ONE], "m", last("hour", now), now)]
+        day = last("day", now)
+        found = await queries.find(ONE, "m", day, now)
+        assert found is not None
+        assert max(known(day, found)) == now // 300 * 300
+        assert await queries.find(TWO, "k", day, now) is None
+        assert await queries.devices("m") == [ONE]
+    with as_of(len(log) - 1):
+        for gone in (queries.names(), queries.names(TWO), queries.devices("k"), queries.find(TWO, "k", day, now)):
+            with pytest.raises(ForgottenError, match="gone since the device was removed"):
+                await gone
+        assert await queries.names(ONE) == ["m"]

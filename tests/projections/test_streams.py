@@ -1,6 +1,7 @@
 """Topics and groups as they are shown are what the domain makes of the events, also when they are computed anew."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -12,9 +13,10 @@ from msgspec import Raw
 
 from application.streams.messages import Place
 from domain.event import Event
-from domain.identifiers import group_id, partition_id
-from domain.streams.group import GROUP, Delivery, Outcome, join, leave, owned, poll
+from domain.identifiers import group_id, partition_id, topic_id
+from domain.streams.group import GROUP, Delivery, Group, MessagesDelivered, Outcome, join, leave, owned, poll
 from domain.streams.partition import START, MessagesProduced, Offsets
+from domain.streams.topic import DayClosed, Retention, RetentionSet
 from projections.database import Database
 from projections.positions import Positions
 from projections.streams.groups import GroupQueries
@@ -22,7 +24,7 @@ from projections.streams.messages import MessageQueries
 from projections.streams.places import PlaceQueries
 from projections.streams.topics import TopicQueries
 from tests.projections.history import START as BEGAN
-from tests.projections.history import append
+from tests.projections.history import append, as_of
 
 ROOM = settings(
     max_examples=15,
@@ -70,6 +72,51 @@ async def test_the_rate_fades_when_nothing_comes(
     assert row.rate_at(row.last_at + timedelta(minutes=10)) < 0.001
 
 
+async def test_a_group_of_many_events_is_told_as_it_was_at_each_of_them(
+    database: Database, positions: Positions, runner: asyncio.Task[None], database_url: str
+) -> None:
+    events = [*join(None, "g", "c", ("t",), {"t": (START,) * 4})]
+    events += [delivered(number) for number in range(150)]
+    ended = append(database_url, *[(group_id("g"), event) for event in events])
+    assert (await positions.fresh("groups")).fresh
+    for number in range(1, len(events) + 1):
+        with as_of(ended - len(events) + number):
+            assert await GroupQueries(database).find("g") == GROUP.fold(events[:number], None)
+
+
+def delivered(number: int) -> Event:
+    handed = Delivery(name="t", partition=number % 4, start=START, until=Offsets(offset=number))
+    return MessagesDelivered(id=UUID(int=number), group="g", consumer_id="c", deliveries=(handed,))
+
+
+async def test_topics_are_told_as_they_were_at_every_position(
+    database: Database, positions: Positions, runner: asyncio.Task[None], database_url: str
+) -> None:
+    """Their messages, sizes, rates and retention, also after days were closed."""
+    queries, said = TopicQueries(database), []
+    numbers: Counter[tuple[str, int]] = Counter()
+    for step in range(40):
+        name, partition = f"t{step % 3}", step % 2
+        number = numbers[name, partition] = numbers[name, partition] + 1
+        fact = entry(name, partition, number, (number - 1) * 2, 2)
+        if step == 20:
+            fact = topic_id(name), RetentionSet(name=name, retention=Retention(max_age_days=1))
+        elif step in (21, 30):
+            first = tuple(Offsets(offset=step // 10, entries=1) for _ in range(4))
+            fact = topic_id("t0"), DayClosed(name="t0", day=BEGAN.date(), first=first)
+        position = append(database_url, fact)
+        assert (await positions.fresh("topics")).fresh
+        said.append((position, await everything_of(queries)))
+    for position, then in said:
+        with as_of(position):
+            assert await everything_of(queries) == then
+
+
+async def everything_of(queries: TopicQueries) -> object:
+    names = await queries.list_names("", 100)
+    return names, await queries.list_partitions(names), [await queries.retention(name) for name in ("t0", "t1", "t2")]
+
+
 @ROOM
 @given(
     steps=st.lists(
@@ -84,7 +131,8 @@ async def test_a_group_is_shown_as_the_domain_has_it(
     steps: list[tuple[str, str]],
 ) -> None:
     name = f"g-{uuid4().hex}"
-    group = None
+    group, position = None, append(database_url, *entries(f"t-{name}", 0, 1))
+    said: list[tuple[int, Group | None]] = [(position, None)]
     for step, consumer in steps:
         events: Sequence[Event] = ()
         if step == "join":
@@ -102,10 +150,17 @@ async def test_a_group_is_shown_as_the_domain_has_it(
             else:
                 events = poll(group, consumer, outcome, uuid4(), deliveries)
         if events:
-            append(database_url, *[(group_id(name), event) for event in events])
+            position = append(database_url, *[(group_id(name), event) for event in events])
             group = GROUP.fold(events, group)
+        said.append((position, group))
     assert (await positions.fresh("groups")).fresh
-    assert await GroupQueries(database).find(name) == group
+    queries = GroupQueries(database)
+    assert await queries.find(name) == group
+    for position, then in said:
+        with as_of(position):
+            assert await queries.find(name) == then
+            listed = [one for one in await queries.list("", 1_000) if one.name == name]
+            assert [one.members for one in listed] == ([] if then is None else [then.members])
 
 
 async def test_a_place_is_found_by_offset_and_by_time(database: Database, database_url: str) -> None:

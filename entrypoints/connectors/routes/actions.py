@@ -3,7 +3,6 @@ returned (contract connectors 2.7.4)."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from math import isfinite
 from typing import Final
 from uuid import UUID, uuid4
@@ -21,6 +20,7 @@ from entrypoints.connectors.exchange import ConnectorExchange, shown
 from entrypoints.connectors.routes.things import component_of, owned
 from entrypoints.connectors.views import asked_view
 from entrypoints.exchange import Answer
+from projections.as_of import clock
 from projections.connectors.thing_queries import ThingRow
 
 # What the other side may take to say whether it will.
@@ -88,7 +88,7 @@ async def _shown(door: Door, exchange: ConnectorExchange, request_id: UUID, stat
     known = await door.things.find_action(request_id)
     if known is None:
         raise RefusedError(errors.ACTION_NOT_FOUND)
-    return shown(asked_view(known, datetime.now(UTC)), status, tuple(seen))
+    return shown(asked_view(known, await clock()), status, tuple(seen))
 
 
 def _parameters(action: Action, exchange: ConnectorExchange) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ from entrypoints.exchange import Answer, position_headers
 from entrypoints.metric_reporting.bodies.exposition import TYPE, Exposition
 from entrypoints.metric_reporting.door import Door
 from entrypoints.metric_reporting.exchange import MetricExchange
+from projections.as_of import clock
 from projections.metrics.current import AT_ONCE, CurrentMetrics, CurrentValue
 
 
@@ -15,7 +16,7 @@ async def federate(door: Door, _: MetricExchange) -> Answer:
     seen = await door.see(CurrentMetrics.name)
     exposition = Exposition()
     together: list[CurrentValue] = []
-    async for value in door.current.everything(door.clock()):
+    async for value in door.current.everything(await clock(door.clock)):
         together.append(value)
         if len(together) == AT_ONCE:
             await _add(door, exposition, together)

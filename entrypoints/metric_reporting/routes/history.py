@@ -14,6 +14,7 @@ from entrypoints.metric_reporting.exchange import MetricExchange
 from entrypoints.metric_reporting.points import Points
 from entrypoints.metric_reporting.shown_ids import in_shown_order
 from entrypoints.metric_reporting.views import JSON, json_text, read
+from projections.as_of import clock
 from projections.metrics.history import MetricHistory
 from projections.metrics.history_queries import WHATS, What
 
@@ -36,7 +37,7 @@ async def list_device_names(door: Door, exchange: MetricExchange) -> Answer:
 
 
 async def show_device_history(door: Door, exchange: MetricExchange) -> Answer:
-    now = int(door.clock().timestamp())
+    now = int((await clock(door.clock)).timestamp())
     what = _what(exchange)
     try:
         grid = _grid(exchange, now)
@@ -52,7 +53,7 @@ async def show_device_history(door: Door, exchange: MetricExchange) -> Answer:
 
 async def stream_history(door: Door, exchange: MetricExchange) -> Answer | None:
     """The metric of every device that ever had it: written device by device, because together they are large."""
-    now = int(door.clock().timestamp())
+    now = int((await clock(door.clock)).timestamp())
     what = _what(exchange)
     try:
         grid = _grid(exchange, now)

@@ -14,6 +14,7 @@ from entrypoints.streams.door import Door, require_readable
 from entrypoints.streams.errors import INVALID_TOPIC, RefusedError, bad_request
 from entrypoints.streams.exchange import StreamsExchange
 from entrypoints.streams.routes.topics import partitions_of
+from projections.as_of import NotKeptError, moment
 
 SIGN_OF_LIFE_SECONDS = 15.0
 LOOK_SECONDS = 0.5
@@ -61,6 +62,8 @@ async def tail(door: Door, exchange: StreamsExchange) -> None:
 
 
 async def _begin(door: Door, exchange: StreamsExchange, name: str) -> list[Place]:
+    if moment() is not None:
+        raise NotKeptError("as_of: the tail follows what comes; let a group seek there instead")
     partitions = partitions_of(name)
     last = exchange.header(b"last-event-id") or exchange.parameter("lastEventId")
     if last:

@@ -14,6 +14,7 @@ from entrypoints.exchange import Answer, position_headers
 from entrypoints.streams.door import Door, origin_of, require_readable
 from entrypoints.streams.errors import INVALID_TOPIC, RefusedError, bad_request, said
 from entrypoints.streams.exchange import StreamsExchange
+from projections.as_of import clock
 from projections.streams.topics import PartitionRow, Topics
 
 PAGE, LARGEST_PAGE = 100, 1_000
@@ -35,7 +36,7 @@ async def list_topics(door: Door, exchange: StreamsExchange) -> Answer:
     seen = await door.positions.fresh(Topics.name)
     names = await door.topics.list_names(exchange.parameter("after"), limit)
     partitions = _by_name(await door.topics.list_partitions(names))
-    now = datetime.now(UTC)
+    now = await clock()
     body = {
         "topics": [{"name": name, **_sums(partitions[name], now)} for name in names],
         "builtIn": list(LOG_TOPICS),
@@ -54,7 +55,7 @@ async def show_topic(door: Door, exchange: StreamsExchange) -> Answer:
     partitions = await door.topics.list_partitions([name])
     if not partitions:
         raise RefusedError(NO_TOPIC)
-    now = datetime.now(UTC)
+    now = await clock()
     body = {
         "name": name,
         **_sums(partitions, now),
