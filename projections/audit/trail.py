@@ -5,13 +5,12 @@ that was lost or belongs to a batch that was rolled back.
 """
 
 import struct
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from hashlib import blake2b
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
+from zlib import crc32
 
 import msgspec
 import sqlalchemy as sa
@@ -21,6 +20,8 @@ from domain.event import Envelope, Event, Recorded
 from domain.value import Value
 from projections.database import METADATA
 from projections.readmodel import Target
+
+V = TypeVar("V", str, int)
 
 BLOCK = 4_096
 
@@ -96,10 +97,14 @@ NAMING = frozenset(topic for topic, event in CATALOGUE.by_topic.items() if _id_f
 STORED = f"CASE WHEN topic = ANY(%s) THEN state ELSE substring(state FOR {HEAD_BYTES}) END"
 
 
-def key_of(kind: Kind, value: str) -> int:
-    """63 bits, so that two share one hardly ever; whoever searches looks at the event as well."""
-    digest = blake2b(f"{kind}\0{value}".encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+_ORDER: tuple[Kind, ...] = ("context", "aggregate", "event", "actor", "source", "correlation", "about")
+_KINDS: Mapping[Kind, int] = {kind: number << 32 for number, kind in enumerate(_ORDER, 1)}
+
+
+def key_of(kind: Kind, value: str | UUID) -> int:
+    """Two share one now and then: whoever searches looks at the event as well. A better hash costs five times as
+    much, and that is most of what the index costs."""
+    return _KINDS[kind] | crc32(value.bytes if isinstance(value, UUID) else value.encode(errors="surrogatepass"))
 
 
 @cache
@@ -111,8 +116,6 @@ def names_of(topic: str) -> tuple[str, str, str]:
 
 def packed(offsets: Sequence[int]) -> bytes:
     """Places in a block, in their order. Two bytes each, or a bitmap where that is shorter."""
-    if len(offsets) == 1:
-        return offsets[0].to_bytes(2, "big")
     if len(offsets) * 2 < _BITMAP:
         return b"".join([offset.to_bytes(2, "big") for offset in offsets])
     bits = bytearray(_BITMAP)
@@ -127,61 +130,93 @@ def unpacked(stored: bytes) -> list[int]:
     return [offset for offset in range(BLOCK) if stored[offset >> 3] & (1 << (offset & 7))]
 
 
+Places = int | list[int]
+"""One place in a block, or several."""
+
+
 class _Open:
-    """The block that is being filled: of each key where it stands."""
+    """The block that is being filled: what there is to find of each of its events, in their order from `first` on."""
 
-    def __init__(self, block: int) -> None:
-        self.block = block
-        self.earliest: datetime | None = None
-        self.latest: datetime | None = None
-        self._topics: defaultdict[str, list[int]] = defaultdict(list)
-        self._actors: defaultdict[str, list[int]] = defaultdict(list)
-        self._sources: defaultdict[str, list[int]] = defaultdict(list)
-        self._correlations: defaultdict[str, list[int]] = defaultdict(list)
-        # By the number that an id is, because comparing ids takes several times as long.
-        self._about: defaultdict[int, list[int]] = defaultdict(list)
+    def __init__(self, first: int) -> None:
+        self.block = first // BLOCK
+        self.times: list[datetime] = []
+        self._first = first % BLOCK
+        self._topics: list[str] = []
+        self._actors: list[str] = []
+        self._sources: list[str] = []
+        self._correlations: list[str] = []
+        # As numbers, because comparing ids takes several times as long.
+        self._streams: list[int] = []
+        self._named: list[tuple[int, int]] = []
 
-    def add(self, position: int, stream: UUID, topic: str, head: Head | Envelope, named: Sequence[UUID]) -> None:
-        offset = position % BLOCK
-        self._topics[topic].append(offset)
-        self._actors[head.actor].append(offset)
-        self._sources[head.source].append(offset)
-        self._correlations[head.correlation_id].append(offset)
-        self._about[stream.int].append(offset)
-        for id in named:
-            about = self._about[id.int]
-            if not about or about[-1] != offset:  # named twice, or the stream itself
-                about.append(offset)
-        at = head.at
-        if self.earliest is None or at < self.earliest:
-            self.earliest = at
-        if self.latest is None or at > self.latest:
-            self.latest = at
+    def add(self, events: Sequence[Recorded]) -> None:
+        for number, one in enumerate(events, self._first + len(self.times)):
+            for id in _ids_in(one.event):
+                self._named.append((number, id.int))
+        self._extend([(one.aggregate_id, one.event.topic, one.envelope) for one in events])
 
-    def rows(self) -> Iterator[tuple[int, int, bytes]]:
-        """One for each key. Should two keys be one, it is found in both places."""
-        merged: dict[int, list[int]] = {}
-        for key, offsets in self._keys():
-            if (known := merged.get(key)) is None:
-                merged[key] = offsets
-            else:
-                merged[key] = sorted({*known, *offsets})
-        for key, offsets in merged.items():
-            yield key, self.block, packed(offsets)
+    def add_stored(self, events: Sequence[tuple[UUID, str, bytes]]) -> None:
+        for number, (_, topic, state) in enumerate(events, self._first + len(self.times)):
+            for id in ids_named_in(topic, state):
+                self._named.append((number, id.int))
+        self._extend([(stream, topic, head_of(state)) for stream, topic, state in events])
 
-    def _keys(self) -> Iterator[tuple[int, list[int]]]:
+    def _extend(self, heads: Sequence[tuple[UUID, str, Head | Envelope]]) -> None:
+        self._streams += [stream.int for stream, _, _ in heads]
+        self._topics += [topic for _, topic, _ in heads]
+        self._actors += [head.actor for _, _, head in heads]
+        self._sources += [head.source for _, _, head in heads]
+        self._correlations += [head.correlation_id for _, _, head in heads]
+        self.times += [head.at for _, _, head in heads]
+
+    def rows(self) -> Mapping[int, Places]:
+        """Where each key is. Should two keys be one, it is in both places."""
+        found: dict[int, Places] = {}
+        for key, places in self._keys():
+            known = found.get(key)
+            found[key] = places if known is None else sorted({*_several(known), *_several(places)})
+        return found
+
+    def _keys(self) -> Iterator[tuple[int, Places]]:
         kinds: tuple[Kind, Kind, Kind] = ("context", "aggregate", "event")
-        for topic, offsets in self._topics.items():
+        for topic, places in self._grouped(self._topics).items():
             for kind, name in zip(kinds, names_of(topic), strict=True):
-                yield key_of(kind, name), offsets
-        for actor, offsets in self._actors.items():
-            yield key_of("actor", actor), offsets
-        for source, offsets in self._sources.items():
-            yield key_of("source", source), offsets
-        for correlation, offsets in self._correlations.items():
-            yield key_of("correlation", correlation), offsets
-        for id, offsets in self._about.items():
-            yield key_of("about", str(UUID(int=id))), offsets
+                yield key_of(kind, name), places
+        for actor, places in self._grouped(self._actors).items():
+            yield key_of("actor", actor), places
+        for source, places in self._grouped(self._sources).items():
+            yield key_of("source", source), places
+        conversation = _KINDS["correlation"]
+        for correlation, places in self._grouped(self._correlations).items():  # as many as there are events
+            yield conversation | crc32(correlation.encode(errors="surrogatepass")), places
+        about = self._grouped(self._streams)
+        for place, id in self._named:
+            known = about.get(id)
+            if isinstance(known, list):
+                known.append(place)
+            else:
+                about[id] = place if known is None else [known, place]
+        for id in {id for _, id in self._named}:
+            about[id] = sorted({*_several(about[id])})
+        for id, places in about.items():
+            yield key_of("about", UUID(int=id)), places
+
+    def _grouped(self, values: Sequence[V]) -> dict[V, Places]:
+        """Most stand in one place only, and a list for each would cost as much as all the rest."""
+        groups: dict[V, Places] = {}
+        for place, value in enumerate(values, self._first):
+            known = groups.get(value)
+            if known is None:
+                groups[value] = place
+            elif isinstance(known, list):
+                known.append(place)
+            else:
+                groups[value] = [known, place]
+        return groups
+
+
+def _several(places: Places) -> list[int]:
+    return places if isinstance(places, list) else [places]
 
 
 class AuditTrail:
@@ -199,42 +234,53 @@ class AuditTrail:
         if batch[0].position != self._next:
             await self._begin(batch[0].position, to)
         self._next = 0  # until all of it is done
-        for one in batch:
-            block = one.position // BLOCK
-            if block != self._open.block:
+        end = batch[-1].position + 1
+        while batch:
+            here = (self._open.block + 1) * BLOCK - batch[0].position
+            self._open.add(batch[:here])
+            batch = batch[here:]
+            if batch:
                 await self._close(to)
-                self._open = _Open(block)
-            self._open.add(one.position, one.aggregate_id, one.event.topic, one.envelope, _ids_in(one.event))
-        self._next = batch[-1].position + 1
+                self._open = _Open(batch[0].position)
+        self._next = end
 
     async def _begin(self, position: int, to: Target) -> None:
         """What stands in the block before the position."""
-        self._open = _Open(position // BLOCK)
+        first = max(1, position // BLOCK * BLOCK)
+        self._open = _Open(first)
         cursor = to.connection.cursor(binary=True)
         await cursor.execute(
-            f"SELECT notification_id, originator_id, topic, {STORED} FROM events"
+            f"SELECT originator_id, topic, {STORED} FROM events"
             " WHERE notification_id >= %s AND notification_id < %s ORDER BY notification_id".encode(),
-            (list(NAMING), self._open.block * BLOCK, position),
+            (list(NAMING), first, position),
         )
-        for at, stream, topic, state in await cursor.fetchall():
-            self._open.add(at, stream, topic, head_of(state), ids_named_in(topic, state))
+        self._open.add_stored(await cursor.fetchall())
 
     async def _close(self, to: Target) -> None:
         cursor = to.connection.cursor()
         async with cursor.copy(f"COPY {to.name(AUDIT_KEYS)} FROM STDIN (FORMAT BINARY)".encode()) as copy:
             # In one piece: row by row costs as much as all the rest.
-            await copy.write(_copied(sorted(self._open.rows())))
+            await copy.write(_copied(self._open.block, self._open.rows()))
         await cursor.execute(
             f"INSERT INTO {to.name(AUDIT_BLOCKS)} VALUES (%s, %s, %s)".encode(),
-            (self._open.block, self._open.earliest, self._open.latest),
+            (self._open.block, min(self._open.times), max(self._open.times)),
         )
 
 
+_ONE = struct.Struct("!hiqiqiH").pack
 _ROW = struct.Struct("!hiqiqi").pack
 _BEGIN, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
-def _copied(rows: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """Rows of two numbers and bytes as COPY has them in binary: how many fields, and the length before each."""
-    fields = [_ROW(3, 8, key, 8, block, len(offsets)) + offsets for key, block, offsets in rows]
-    return b"".join([_BEGIN, *fields, _END])
+def _copied(block: int, rows: Mapping[int, Places]) -> bytes:
+    """Rows as COPY has them in binary: how many fields, and the length before each. In the order of the keys, so that
+    PostgreSQL goes through its index once."""
+    fields = [_BEGIN]
+    for key in sorted(rows):
+        places = rows[key]
+        if isinstance(places, list):
+            offsets = packed(places)
+            fields.append(_ROW(3, 8, key, 8, block, len(offsets)) + offsets)
+        else:
+            fields.append(_ONE(3, 8, key, 8, block, 2, places))
+    return b"".join([*fields, _END])

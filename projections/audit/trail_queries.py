@@ -40,14 +40,14 @@ class Sought(Value):
     @property
     def keys(self) -> Sequence[int]:
         """What the index has of it. The narrowest of context, aggregate and event is enough."""
-        kinds: Sequence[tuple[Kind, str | None]] = (
+        kinds: Sequence[tuple[Kind, str | UUID | None]] = (
             ("event", self.event),
             ("aggregate", None if self.event else self.aggregate),
             ("context", None if self.event or self.aggregate else self.context),
             ("actor", self.actor),
             ("source", self.source),
             ("correlation", self.correlation),
-            ("about", None if self.about is None else str(self.about)),
+            ("about", self.about),
         )
         return [key_of(kind, value) for kind, value in kinds if value is not None]
 
