@@ -10,6 +10,8 @@ from projections.identity.accounts import Accounts
 
 # For `/connect`: a token that is no device's own but may connect any, as a bridge's.
 DEVICES_CONNECT = "devices.connect"
+# For the log, as the audit and as topics.
+AUDIT_READ = "audit.read"
 
 
 class NoTokenError(Exception):

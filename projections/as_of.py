@@ -17,6 +17,8 @@ import sqlalchemy as sa
 POSITION = ":position:"
 """Stands for the position in what a table's `info` says."""
 
+NOW_ONLY = "as_of: this is known as it is now only"
+
 
 class AsOfError(Exception):
     """The moment cannot be asked for; the text says why."""
@@ -74,6 +76,12 @@ async def clock(now: Callable[[], datetime] = _utc_now) -> datetime:
     return now() if asked is None else await asked.time()
 
 
+def require_now() -> None:
+    """For what is partly answered from memory. Raises NotKeptError."""
+    if moment() is not None:
+        raise NotKeptError(NOW_ONLY)
+
+
 @contextmanager
 def reading_as_of(asked: Moment | None) -> Iterator[None]:
     """Everything in here is read as of then; None is now."""
@@ -117,5 +125,5 @@ def _view(table: sa.Table) -> str:
             f" WHERE valid_from <= {POSITION} AND (valid_to IS NULL OR valid_to > {POSITION})"
         )
     if told is None:
-        raise NotKeptError("as_of: this is known as it is now only")
+        raise NotKeptError(NOW_ONLY)
     return f"{table.name} AS NOT MATERIALIZED ({told})"

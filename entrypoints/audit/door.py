@@ -8,12 +8,10 @@ from adapters.proof.inclusion import InclusionProofs
 from application.streams.messages import Arrivals
 from entrypoints.audit.exchange import AuditExchange
 from entrypoints.audit.views import Views
-from entrypoints.bearers import Bearers
+from entrypoints.bearers import AUDIT_READ, Bearers
 from projections.audit.histories import HistoryQueries
 from projections.audit.traces import TraceQueries
 from projections.audit.trail_queries import TrailQueries
-
-READ_AUDIT = "audit.read"
 
 
 class ForbiddenError(Exception):
@@ -39,5 +37,5 @@ async def let_in(door: Door, exchange: AuditExchange) -> None:
     """Raises NoTokenError, InvalidTokenError, ForbiddenError, and LogUnavailableError when nobody knows whose account
     is disabled."""
     claims = await door.bearers.claims(exchange.header(b"authorization"))
-    if READ_AUDIT not in claims.scopes:
-        raise ForbiddenError(f"Reading the audit needs a token with the scope {READ_AUDIT}")
+    if AUDIT_READ not in claims.scopes:
+        raise ForbiddenError(f"Reading the audit needs a token with the scope {AUDIT_READ}")

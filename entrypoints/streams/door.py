@@ -17,7 +17,7 @@ from domain.event import Origin
 from domain.streams.consumer import ANYBODY
 from domain.streams.placement import RANGES
 from domain.streams.topic import is_log
-from entrypoints.bearers import Bearers, NoTokenError
+from entrypoints.bearers import AUDIT_READ, Bearers, NoTokenError
 from entrypoints.correlation import correlation_id
 from entrypoints.streams.errors import ForbiddenError
 from entrypoints.streams.exchange import StreamsExchange
@@ -27,7 +27,6 @@ from projections.streams.groups import GroupQueries
 from projections.streams.places import PlaceQueries
 from projections.streams.topics import TopicQueries
 
-READ_LOG = "audit.read"
 TAKEN_IN = 32 * 1024 * 1024
 
 
@@ -89,8 +88,8 @@ def require_readable(exchange: StreamsExchange, topics: Collection[str]) -> None
     if any(is_log(name) for name in topics):
         if exchange.claims is None:
             raise NoTokenError
-        if READ_LOG not in exchange.claims.scopes:
-            raise ForbiddenError(f"Reading the log needs a token with the scope {READ_LOG}")
+        if AUDIT_READ not in exchange.claims.scopes:
+            raise ForbiddenError(f"Reading the log needs a token with the scope {AUDIT_READ}")
 
 
 def origin_of(exchange: StreamsExchange) -> Origin:

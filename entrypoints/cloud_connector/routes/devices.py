@@ -15,6 +15,7 @@ from entrypoints.cloud_connector.views import (
     traffic_metrics,
 )
 from entrypoints.exchange import Answer
+from projections.as_of import require_now
 from projections.devices.connections import Connection
 
 
@@ -24,6 +25,7 @@ async def list_ids(door: Door, _: ConnectorExchange) -> Answer:
 
 
 async def list_devices(door: Door, _: ConnectorExchange) -> Answer:
+    require_now()  # what went over the connections is in memory
     seen = await door.positions.fresh("connections")
     connections = await door.connections.list()
     traffic = await door.line.traffic([road_of(connection) for connection in connections])
@@ -32,6 +34,7 @@ async def list_devices(door: Door, _: ConnectorExchange) -> Answer:
 
 
 async def show_device(door: Door, exchange: ConnectorExchange) -> Answer:
+    require_now()
     if (link := door.links.find(exchange.device)) is not None:
         metrics = traffic_metrics(link.opened_at, link.traffic)
         return show(DeviceStatusView(metrics=metrics, units=TRAFFIC_UNITS))

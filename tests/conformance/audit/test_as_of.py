@@ -15,6 +15,7 @@ from tests.conformance.audit.client import Person, bearer, fresh
 from tests.conformance.connectors.client import App
 from tests.conformance.connectors.test_things import LAMP, LEVEL
 from tests.conformance.streams.client import Streams
+from tests.fleet import MqttDevice
 from tests.product import Product
 from tests.waiting import eventually
 
@@ -278,9 +279,27 @@ def new_host_of(person: Person) -> str:
 
 
 def test_connected_devices_are_as_they_were(quiet: Product, person: Person) -> None:
-    head = person.http.post("/devices", json=DEVICE).headers["tidemark-position"]
-    answer = eventually(lambda: person.http.get("/connector/devices", params={"as_of": head}))
-    assert answer.status_code in (200, 400)
+    def listed(**query: str) -> bool:
+        answer = person.http.get("/connector/status", params=query)
+        assert answer.status_code == 200, answer.text
+        return str(device.id) in answer.json()["devices"]
+
+    def position() -> str:
+        return str(person.http.post("/devices", json=DEVICE).headers["tidemark-position"])
+
+    with MqttDevice(quiet.urls["mqtt"]) as device:
+        device.announce()
+        before = position()
+        device.say("online")
+        eventually(listed)
+        meanwhile = position()
+        device.say("offline")
+        eventually(lambda: not listed())
+    assert [listed(as_of=moment) for moment in (before, meanwhile, position())] == [False, True, False]
+    for path in ("/connector/devices", f"/connector/devices/{device.id}/show"):  # their traffic is that of now
+        answer = person.http.get(path, params={"as_of": meanwhile})
+        assert answer.status_code == 400, answer.text
+        assert "as it is now only" in answer.json()["error"]
 
 
 def test_whoever_is_locked_out_does_not_see_the_past_either(quiet: Product) -> None:
