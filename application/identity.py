@@ -1,8 +1,10 @@
-"""Accounts: register, log in, disable."""
+"""Accounts: register, log in, disable, forget."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from msgspec import field
 
 from application.command import Aggregates, Change, Command, Handler, change
 from domain.decider import Decider
@@ -15,12 +17,13 @@ from domain.identity.user import USER
 
 
 class RegisterUser(Command):
-    """With `only_first` it is refused when anybody has registered before."""
+    """With `only_first` it is refused when anybody has registered before. `person` is a new id, for a new key."""
 
     username: str
     password_hash: str
     email: str | None = None
     only_first: bool = False
+    person: UUID = field(default_factory=uuid4)
 
 
 def register_user(command: RegisterUser, aggregates: Aggregates) -> Sequence[Change]:
@@ -28,7 +31,7 @@ def register_user(command: RegisterUser, aggregates: Aggregates) -> Sequence[Cha
     registered = aggregates.find(REGISTRY, REGISTRY_ID)
     account = aggregates.find(USER, id)
     opened = registry.enter(registered, id, only_first=command.only_first)
-    made = user.register(account, command.username, command.password_hash, command.email)
+    made = user.register(account, command.person, command.username, command.password_hash, command.email)
     return [change(USER, id, made), change(REGISTRY, REGISTRY_ID, opened)]
 
 
@@ -146,6 +149,18 @@ def enable_user(command: EnableUser, aggregates: Aggregates) -> Sequence[Change]
     return [change(USER, id, user.enable(aggregates.find(USER, id), command.username))]
 
 
+class ForgetUser(Command):
+    """Nobody acts as the user any more, and nobody can tell who it was."""
+
+    username: str
+    person: UUID = field(default_factory=uuid4)
+
+
+def forget_user(command: ForgetUser, aggregates: Aggregates) -> Sequence[Change]:
+    id = user_id(command.username)
+    return [change(USER, id, user.forget(aggregates.find(USER, id), command.person))]
+
+
 HANDLERS: Mapping[type[Command], Handler] = {
     RegisterUser: register_user,
     TryLogin: try_login,
@@ -155,4 +170,5 @@ HANDLERS: Mapping[type[Command], Handler] = {
     RehashPassword: rehash_password,
     DisableUser: disable_user,
     EnableUser: enable_user,
+    ForgetUser: forget_user,
 }

@@ -11,6 +11,7 @@ from domain.connectors.place import PLACE
 from domain.connectors.properties import PROPERTIES
 from domain.connectors.publication import NUMBERS, PUBLICATION
 from domain.connectors.push import PUSH
+from domain.connectors.subject import SUBJECT
 from domain.connectors.thing import THING
 from domain.decider import Decider
 from domain.devices.actor import ACTOR
@@ -39,13 +40,14 @@ DECIDERS: Mapping[str, Decider[Any]] = {
         *(USER, REGISTRY, LOGINS_OF_USER, LOGINS_OF_SOURCE, ACQUAINTANCE, ACCESS),
         *(DEVICE, SENSOR, ACTOR, EXTERNAL_ID, READINGS, READING, COMMANDS, LINK, STATE_MESSAGES),
         REPORTS,
-        *(PLACE, PUBLICATION, NUMBERS, INSTANCE, CLIENT, THING, PROPERTIES, ACTION, PUSH),
+        *(PLACE, PUBLICATION, NUMBERS, INSTANCE, SUBJECT, CLIENT, THING, PROPERTIES, ACTION, PUSH),
         *(TOPIC, PARTITION, SUBMISSION, CONSUMER, GROUP),
     )
 }
 
 
-def private_fields(aggregate: str) -> Collection[str]:
-    """What is private in any event of this kind of aggregate, `<context>.<aggregate>`; so it is in its state."""
+def withheld_fields(aggregate: str) -> Collection[str]:
+    """What is private or personal in any event of this kind of aggregate, `<context>.<aggregate>`; so it is in its
+    state."""
     events = (event for topic, event in CATALOGUE.by_topic.items() if topic.startswith(f"{aggregate}."))
-    return frozenset(name for event in events for name in event.private)
+    return frozenset(name for event in events for name in event.withheld())

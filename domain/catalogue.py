@@ -5,18 +5,19 @@ from types import ModuleType
 
 import msgspec
 
-from domain.connectors import action, client, instance, place, properties, publication, push, thing
+from domain.connectors import action, client, instance, place, properties, publication, push, subject, thing
 from domain.devices import actor, command, device, external_id, link, reading, readings, sensor, state_message
 from domain.event import Event
 from domain.identity import access, logins, registry, user
 from domain.metrics import reports
+from domain.person import Fields, completed
 from domain.streams import consumer, group, partition, submission, topic
 
 MODULES: tuple[ModuleType, ...] = (
     *(user, registry, logins, access),
     *(device, sensor, actor, external_id, readings, reading, command, link, state_message),
     reports,
-    *(place, publication, instance, client, thing, properties, action, push),
+    *(place, publication, instance, subject, client, thing, properties, action, push),
     *(topic, partition, submission, consumer, group),
 )
 
@@ -43,9 +44,11 @@ class Catalogue:
         except KeyError:
             raise UnknownTopicError(f"no event class has the topic {topic!r}") from None
 
-    def decode(self, topic: str, data: bytes | msgspec.Raw) -> Event:
-        """The event stored as `data` (JSON) under `topic`, brought up to its present version."""
-        event: Event = self._decoders[self.of(topic).topic].decode(data)
+    def decode(self, topic: str, data: bytes | msgspec.Raw, told: Fields | None = None) -> Event:
+        """The event stored as `data` (JSON) under `topic`, brought up to its present version. `told` is what was sealed
+        of it; without that, or a key for it, nobody knows who it speaks of."""
+        kind = self.of(topic)
+        event: Event = self._decoders[topic].decode(completed(kind, data, told or {}) if kind.personal else data)
         return event.upcast()
 
     def __iter__(self) -> Iterator[type[Event]]:

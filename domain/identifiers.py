@@ -98,6 +98,11 @@ def client_place_id(owner: str, subject: str, type_id: str) -> UUID:
     return uuid5(TIDEMARK, _joined("connector client", owner, subject, type_id))
 
 
+def subject_id(owner: str, subject: str) -> UUID:
+    """Where an owner's subject is recorded."""
+    return uuid5(TIDEMARK, _joined("connector subject", owner, subject))
+
+
 def type_place_id(type_id: str) -> UUID:
     """The place of a published connector type, whoever publishes it."""
     return uuid5(TIDEMARK, _joined("connector type", type_id))

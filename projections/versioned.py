@@ -97,6 +97,14 @@ class VersionedRows:
                 await copy.write_row((*(_storable(row[column]) for column in self._columns), since, until))
 
 
+async def rewrite(to: Target, table: sa.Table, key: str, id: UUID, **columns: str) -> None:
+    """Writes over what all versions of the rows say whose column `key` is the id. Nothing else may change the past: it
+    is for what nobody may know any more."""
+    assignments = ", ".join(f"{name} = %s" for name in columns)
+    query = f"UPDATE {to.name(table)} SET {assignments} WHERE {key} = %s"
+    await to.connection.execute(query.encode(), (*columns.values(), id))
+
+
 def _storable(value: Any) -> Any:
     """PostgreSQL's texts cannot hold a NUL. The doors refuse it; should the log hold one, the row does without."""
     return value.replace("\0", "") if isinstance(value, str) else value

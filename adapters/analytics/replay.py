@@ -20,7 +20,6 @@ from adapters.analytics.wire import ReplayOutcome, ReplayRequest, Would, framed,
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import LogRow
 from adapters.eventstore.shown import shown
-from domain.event import Event
 from domain.value import Value
 
 READ = 5_000
@@ -192,8 +191,7 @@ class Replay:
         position, aggregate_id, version, topic, state = row
         plain = self._is_plain.get(topic)
         if plain is None:
-            event = self._mapper.catalogue.by_topic.get(topic)
-            plain = self._is_plain[topic] = event is not None and not event.private and event.upcast is Event.upcast
+            plain = self._is_plain[topic] = self._mapper.is_public(topic)
         if not plain:
             return shown(LogRow._make(row), self._mapper).json
         beside = f'{{"position":{position},"topic":"{topic}","aggregate_id":"{aggregate_id}","version":{version},'

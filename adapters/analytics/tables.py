@@ -10,7 +10,6 @@ from adapters.analytics.log_pages import StoredRow
 from adapters.analytics.schemas import AT, EVENTS, SCHEMAS
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.shown import public_data
-from domain.event import Event
 from domain.identifiers import VALUES_PER_EVENT
 
 Row = tuple[Any, ...]
@@ -224,9 +223,7 @@ class Collected:
             yield part, table_of(part.table, rows)
 
     def _place(self, topic: str, day: str) -> _Place:
-        # Most events have nothing private and have never changed their shape: theirs is told as it is stored.
-        event = self._mapper.catalogue.by_topic.get(topic)
-        self._is_plain[topic] = event is not None and not event.private and event.upcast is Event.upcast
+        self._is_plain[topic] = self._mapper.is_public(topic)
         events = self.parts.setdefault(Part(EVENTS, topic.partition(".")[0], day), [])
         table, rows_of = _TYPED.get(topic, ("", None))
         typed = self.parts.setdefault(Part(table, "", day), []) if rows_of else []

@@ -12,11 +12,13 @@ import msgspec
 import psycopg
 from eventsourcing.persistence import StoredEvent
 
-from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.mapper import Mapper, persons_of
+from adapters.eventstore.persons import NO_KEYS, Keys
 from adapters.eventstore.recorder import InDoubtError, Insertion, LogDatastore, LogRecorder, Row
 from application.ports import Appended, Cause, Loaded, LogUnavailableError, NewEvent, Ref, StaleError
 from domain.decider import Decider
-from domain.value import State
+from domain.person import person_of
+from domain.value import State, Value
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,8 +51,10 @@ class PostgresEventLog:
         self._datastore.close()
 
     async def append(self, events: Sequence[NewEvent], after: int, looked_at: Collection[UUID]) -> Appended:
-        rows = [Row(new.aggregate_id, new.version, new.event.topic, self._mapper.encode(new)) for new in events]
-        inserted = await self._insert(rows, after, looked_at)
+        keys = await self._keys_to_write([new.event for new in events])
+        rows = [Row(new.aggregate_id, new.version, new.event.topic, self._mapper.encode(new, keys)) for new in events]
+        forgotten = _forgotten_in(events)
+        inserted = await self._insert(rows, after, looked_at, forgotten)
         if inserted.stale:
             raise StaleError(inserted.head, inserted.changed)
         return Appended(inserted.first, inserted.head, inserted.changed)
@@ -71,8 +75,9 @@ class PostgresEventLog:
         return await self._read(self._load, refs)
 
     async def snapshot(self, aggregates: Mapping[UUID, Loaded]) -> None:
+        keys = await self._keys_to_write([loaded.state for loaded in aggregates.values() if loaded.state is not None])
         rows = [
-            Row(id, loaded.version, loaded.decider.snapshot_topic, self._mapper.encode_snapshot(loaded))
+            Row(id, loaded.version, loaded.decider.snapshot_topic, self._mapper.encode_snapshot(loaded, keys))
             for id, loaded in aggregates.items()
         ]
         await self._read(self._recorder.keep_snapshots, rows)
@@ -84,15 +89,21 @@ class PostgresEventLog:
             causes[_uuid(event)].append(Cause(stored.causation_id, stored.correlation_id))
         return causes
 
-    async def _insert(self, rows: Sequence[Row], after: int, looked_at: Collection[UUID]) -> Insertion:
+    async def _keys_to_write(self, values: Iterable[Value]) -> Keys:
+        persons = persons_of(values)
+        return await self._in_thread(self._recorder.keys, persons, make=True) if persons else NO_KEYS
+
+    async def _insert(
+        self, rows: Sequence[Row], after: int, looked_at: Collection[UUID], forgotten: Collection[UUID]
+    ) -> Insertion:
         """Once more when the connection was lost and nothing had been committed."""
         try:
-            return await self._in_thread(self._recorder.insert, rows, after, looked_at)
+            return await self._in_thread(self._recorder.insert, rows, after, looked_at, forgotten)
         except InDoubtError:
             if committed := await self._look_up(rows):
                 return committed
         try:
-            return await self._in_thread(self._recorder.insert, rows, after, looked_at)
+            return await self._in_thread(self._recorder.insert, rows, after, looked_at, forgotten)
         except InDoubtError as lost:
             if committed := await self._look_up(rows):
                 return committed
@@ -142,22 +153,28 @@ class PostgresEventLog:
         """Starts `loaded` from the snapshots there are; returns their versions."""
         versions: dict[UUID, int] = {}
         by_id = {ref.id: ref for ref in refs}
-        for kept in self._recorder.latest_snapshots(list(by_id)):
+        snapshots = [
+            kept
+            for kept in self._recorder.latest_snapshots(list(by_id))
+            if kept.topic == by_id[_uuid(kept)].decider.snapshot_topic
+        ]
+        persons = (self._mapper.person_in_snapshot(by_id[_uuid(kept)], kept.state) for kept in snapshots)
+        keys = self._recorder.keys({person for person in persons if person is not None})
+        for kept in snapshots:
             id, version = _uuid(kept), kept.originator_version
-            if kept.topic != by_id[id].decider.snapshot_topic:
-                continue
             try:
-                state = self._mapper.decode_snapshot(by_id[id], kept.state)
+                state = self._mapper.decode_snapshot(by_id[id], kept.state, keys)
             except msgspec.ValidationError:
                 continue  # the state's class has changed since: the events tell it all
             loaded[id] = Loaded(by_id[id].decider, state, version, version)
             versions[id] = version
         return versions
 
-    def _fold(self, by_id: Mapping[UUID, Ref], events: Iterable[StoredEvent], loaded: dict[UUID, Loaded]) -> None:
+    def _fold(self, by_id: Mapping[UUID, Ref], events: Sequence[StoredEvent], loaded: dict[UUID, Loaded]) -> None:
         histories: dict[UUID, list[StoredEvent]] = defaultdict(list)
         for event in events:
             histories[_uuid(event)].append(event)
+        keys = self._recorder.keys(self._mapper.persons_in((event.topic, event.state) for event in events))
         for id, history in histories.items():
             decider = by_id[id].decider
             before = loaded[id]
@@ -167,8 +184,13 @@ class PostgresEventLog:
                 loaded[id] = Loaded(_FOREIGN, None, last.originator_version)
                 continue
             kept = history if decider.tail is None else history[len(history) - decider.tail :]
-            state = decider.fold((self._mapper.event(e.topic, e.state) for e in kept), before.state)
+            state = decider.fold((self._mapper.event(e.topic, e.state, keys) for e in kept), before.state)
             loaded[id] = Loaded(decider, state, last.originator_version, before.snapshot_version)
+
+
+def _forgotten_in(events: Iterable[NewEvent]) -> Collection[UUID]:
+    persons = {person_of(new.event) for new in events if new.event.forgets}
+    return {person for person in persons if person is not None}
 
 
 def _uuid(event: StoredEvent) -> UUID:

@@ -1,8 +1,9 @@
 """Reading the log in position order, and being woken when it grows."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from adapters.eventstore.mapper import Mapper
+from adapters.eventstore.persons import KEYS, NO_KEYS, Keys
 from adapters.eventstore.recorder import EVENTS_TABLE
 from application.ports import LogUnavailableError
 from domain.event import Recorded
@@ -77,8 +79,10 @@ class PostgresLogReader:
 
     async def read(self, after: int, limit: int) -> list[Recorded]:
         """The events after the position, decoded: at most `limit`, and fewer when they are large."""
-        recorded = self._mapper.recorded
-        return [recorded(*row) for row in await self._rows(after, limit)]
+        rows = await self._rows(after, limit)
+        keys = await self._keys(self._mapper.persons_in((row[3], row[4]) for row in rows))
+        recorded = partial(self._mapper.recorded, keys=keys)
+        return [recorded(*row) for row in rows]
 
     async def read_rows(self, after: int, limit: int) -> list[LogRow]:
         """The same as stored, without decoding anything."""
@@ -91,6 +95,14 @@ class PostgresLogReader:
             rows = await cursor.fetchall()
         self._was_cut = 0 < len(rows) < limit and sum([len(row[4]) for row in rows]) >= READ_BYTES
         return rows
+
+    async def _keys(self, persons: Collection[UUID]) -> Keys:
+        if not persons:
+            return NO_KEYS
+        async with self._connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(KEYS, (list(persons),))
+            return {person: bytes(key) for person, key in await cursor.fetchall()}
 
     async def read_rows_of(self, topic: str, after: int) -> tuple[list[LogRow], int]:
         """Those of one kind behind the position, and up to where there are no others: about as much as one read takes,

@@ -23,6 +23,7 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, dict_row
 
 from adapters.eventstore.arrays import BigintArray, ByteaArray, TextArray, UuidArray, register_arrays
+from adapters.eventstore.persons import DESTROY_KEYS, KEYS, MAKE_KEYS, Keys, new_keys
 
 EVENTS_TABLE = "events"
 SNAPSHOTS_TABLE = "snapshots"
@@ -184,9 +185,11 @@ class LogRecorder(PostgresApplicationRecorder):
             " DO UPDATE SET topic = excluded.topic, state = excluded.state"
         ).format(sql.Identifier(datastore.schema, SNAPSHOTS_TABLE))
 
-    def insert(self, rows: Sequence[Row], after: int, looked_at: Collection[UUID]) -> Insertion:
+    def insert(
+        self, rows: Sequence[Row], after: int, looked_at: Collection[UUID], forgotten: Collection[UUID] = ()
+    ) -> Insertion:
         """Appends the rows after position `after` in one transaction, unless one of the aggregates `looked_at`
-        was written since.
+        was written since. The keys of the `forgotten` are destroyed with it.
 
         Usually nobody else wrote, and one round trip does it. If somebody did, a second transaction takes the
         lock first, looks at what changed and then appends, so that two busy writers cannot starve each other.
@@ -195,9 +198,9 @@ class LogRecorder(PostgresApplicationRecorder):
         """
         with self.datastore.get_connection() as connection:
             try:
-                if rows and self._insert_at(connection, rows, after):
+                if rows and not forgotten and self._insert_at(connection, rows, after):
                     return Insertion(after + 1, after + len(rows))
-                return self._insert_behind(connection, rows, after, looked_at)
+                return self._insert_behind(connection, rows, after, looked_at, forgotten)
             except (psycopg.OperationalError, psycopg.InterfaceError) as lost:
                 if _is_refusal(connection, lost):
                     raise
@@ -210,7 +213,12 @@ class LogRecorder(PostgresApplicationRecorder):
         return appended == len(rows)
 
     def _insert_behind(
-        self, connection: Connection[DictRow], rows: Sequence[Row], after: int, looked_at: Collection[UUID]
+        self,
+        connection: Connection[DictRow],
+        rows: Sequence[Row],
+        after: int,
+        looked_at: Collection[UUID],
+        forgotten: Collection[UUID],
     ) -> Insertion:
         with connection.transaction():
             if rows:
@@ -227,6 +235,8 @@ class LogRecorder(PostgresApplicationRecorder):
             if rows:
                 connection.execute(self._notify)
                 connection.execute(self._insert, self._arrays(rows, head), binary=True, prepare=True)
+            if forgotten:
+                connection.execute(DESTROY_KEYS, (list(forgotten),))
         return Insertion(head + 1, head + len(rows), changed)
 
     @staticmethod
@@ -264,6 +274,16 @@ class LogRecorder(PostgresApplicationRecorder):
         finally:
             with self.datastore.get_connection() as connection:
                 connection.execute("SELECT pg_advisory_unlock(%s)", (_TURN,))
+
+    def keys(self, persons: Collection[UUID], *, make: bool = False) -> Keys:
+        """Of those who have one; with `make` all have, but those who were forgotten."""
+        if not persons:
+            return {}
+        with self.datastore.get_connection() as connection:
+            if make:
+                connection.execute(MAKE_KEYS, new_keys(persons))
+            rows = connection.execute(KEYS, (list(persons),), binary=True).fetchall()
+        return {row["person"]: bytes(row["key"]) for row in rows}
 
     def head(self) -> int:
         with self.datastore.get_connection() as connection:

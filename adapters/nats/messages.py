@@ -81,12 +81,12 @@ def source_of(identity: str) -> str:
 
 
 def recorded(catalogue: Catalogue, headers: Mapping[str, str], data: bytes) -> Recorded | None:
-    """The event that a message carries, None when the message does not carry all of it: its private fields, or
-    data too large for a message, are in the log only. Raises UnknownTopicError, KeyError or ValueError for a
-    message that no relay of this version made."""
+    """The event that a message carries, None when the message does not carry all of it: its private and
+    personal fields, or data too large for a message, are in the log only. Raises UnknownTopicError, KeyError or
+    ValueError for a message that no relay of this version made."""
     topic = headers["ce-type"]
     event = catalogue.by_topic.get(topic)
-    if (event is not None and event.private) or "ce-dataref" in headers:
+    if (event is not None and event.withheld()) or "ce-dataref" in headers:
         return None
     causation = headers.get("ce-causationid")
     return Recorded(

@@ -61,7 +61,7 @@ class Argon2Passwords:
             self._hasher.verify(password_hash or self._nobody, _bytes(password))
         except (VerificationError, InvalidHashError):
             return False
-        return password_hash is not None
+        return bool(password_hash)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= MAX_WAITING:

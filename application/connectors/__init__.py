@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from application.command import Command, Handler
-from application.connectors import action, client, instance, publication, push, thing
+from application.connectors import action, client, instance, publication, push, subject, thing
 from application.connectors.registry import DeviceRegistry
 
 
@@ -12,6 +12,7 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
     return {
         **publication.HANDLERS,
         **instance.HANDLERS,
+        **subject.HANDLERS,
         **client.handlers(registry),
         **thing.handlers(registry),
         **action.HANDLERS,

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from msgspec import field
 
 from application.command import Aggregates, Change, Command, Handler, change
 from application.connectors.registry import DeviceRegistry
+from application.connectors.subject import met
 from application.connectors.thing import changed, find_things
 from domain.connectors import client, instance, place, thing
 from domain.connectors.client import CLIENT, Awaits, Client, ClientExistsError, ClientNotFoundError
@@ -16,7 +19,7 @@ from domain.identifiers import client_place_id, instance_place_id
 
 class CreateClient(Command):
     """The configuration has been checked by its type, and its secrets are sealed. It is a client of whichever instance
-    of the type its owner has."""
+    of the type its owner has. `person` is a new id, for a subject that has no key yet."""
 
     client_id: UUID
     owner: str
@@ -25,6 +28,7 @@ class CreateClient(Command):
     configuration: dict[str, Any]
     sealed: str = ""
     awaits: Awaits = "worker"
+    person: UUID = field(default_factory=uuid4)
 
 
 def create_client(command: CreateClient, aggregates: Aggregates) -> Sequence[Change]:
@@ -37,7 +41,9 @@ def create_client(command: CreateClient, aggregates: Aggregates) -> Sequence[Cha
         command.client_id,
         ClientExistsError("There is a client for this subject and connector type; remove it first."),
     )
+    person, meeting = met(aggregates, command.owner, command.subject, command.person)
     created = client.create(
+        person,
         command.owner,
         command.subject,
         command.type_id,
@@ -50,6 +56,7 @@ def create_client(command: CreateClient, aggregates: Aggregates) -> Sequence[Cha
         change(CLIENT, command.client_id, created),
         change(PLACE, place_id, taken),
         change(INSTANCE, of_type.holder, instance.attach(command.client_id)),
+        *meeting,
     ]
 
 

@@ -1,12 +1,15 @@
 """Things: made, described anew, told apart by what is there and what they measure, and removed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from msgspec import field
 
 from application.command import Aggregates, Change, Command, Handler, change
 from application.connectors.registry import DeviceRegistry
+from application.connectors.subject import met
 from domain.connectors import client, properties, thing
-from domain.connectors.client import CLIENT, ClientNotFoundError
+from domain.connectors.client import CLIENT, Client, ClientNotFoundError
 from domain.connectors.properties import PROPERTIES, PropertyValue
 from domain.connectors.thing import (
     THING,
@@ -21,7 +24,8 @@ from domain.identifiers import properties_id, thing_stream_id
 
 
 class MakeThing(Command):
-    """A client makes a thing, or describes one anew. `values` are those that it has from the start."""
+    """A client makes a thing, or describes one anew. `values` are those that it has from the start. `person` is a new
+    id, for a subject that has no key yet."""
 
     thing_id: UUID
     client_id: UUID
@@ -29,10 +33,11 @@ class MakeThing(Command):
     description: ThingDescription
     status: ThingStatus = "AVAILABLE"
     values: tuple[PropertyValue, ...] = ()
+    person: UUID = field(default_factory=uuid4)
 
 
 class EnterThing(Command):
-    """An app enters a thing that no client made."""
+    """An app enters a thing that no client made. `person` is as in MakeThing."""
 
     thing_id: UUID
     owner: str
@@ -40,6 +45,7 @@ class EnterThing(Command):
     description: ThingDescription
     status: ThingStatus = "AVAILABLE"
     values: tuple[PropertyValue, ...] = ()
+    person: UUID = field(default_factory=uuid4)
 
 
 class ChangeThingStatus(Command):
@@ -74,8 +80,10 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
         if maker is None:
             raise ClientNotFoundError("There is no such client.")
         known = find_thing(aggregates, command.thing_id)
+        person, meeting = _person_of(maker, command, aggregates)
         events = thing.make(
             known,
+            person,
             command.thing_id,
             maker.owner,
             maker.subject,
@@ -85,12 +93,21 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
             command.status,
         )
         gained = change(CLIENT, command.client_id, client.gain(maker, command.thing_id))
-        return [gained, *_made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))]
+        made = _made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))
+        return [gained, *made, *meeting]
+
+    def _person_of(maker: Client, command: MakeThing, aggregates: Aggregates) -> tuple[UUID, Sequence[Change]]:
+        """A client that was created before persons had keys knows none."""
+        if maker.person is not None:
+            return maker.person, ()
+        return met(aggregates, maker.owner, maker.subject, command.person)
 
     def enter_thing(command: EnterThing, aggregates: Aggregates) -> Sequence[Change]:
         known = find_thing(aggregates, command.thing_id)
+        person, meeting = met(aggregates, command.owner, command.subject, command.person)
         events = thing.make(
             known,
+            person,
             command.thing_id,
             command.owner,
             command.subject,
@@ -99,7 +116,8 @@ def handlers(registry: DeviceRegistry) -> Mapping[type[Command], Handler]:
             command.description,
             command.status,
         )
-        return _made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))
+        made = _made(aggregates, command, THING.fold(events, known), changed(command.thing_id, events))
+        return [*made, *meeting]
 
     def _made(
         aggregates: Aggregates, command: MakeThing | EnterThing, made: Thing | None, making: Change

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from msgspec import field
 from msgspec.structs import replace
 
 from domain.decider import Decider
@@ -18,9 +19,30 @@ Awaits = Literal["worker", "service", "user"]
 MOST_THINGS: Final = 10_000
 
 
-class ClientCreated(Event, topic="connectors.client.created.v1", private=("configuration", "sealed")):
+class ClientCreated(
+    Event,
+    topic="connectors.client.created.v2",
+    private=("configuration", "sealed"),
+    personal=("subject", "configuration", "sealed"),
+):
     """`awaits` says who is to move next: the `worker` that runs it, the remote `service` that is being asked to take
-    it, or the `user` who has to visit a page. `configuration` is what may be read, `sealed` the secrets, encrypted."""
+    it, or the `user` who has to visit a page. `configuration` is what may be read, `sealed` the secrets, encrypted.
+    `person` is None where it was created before persons had keys."""
+
+    person: UUID | None
+    owner: str
+    subject: str
+    type_id: str
+    instance_id: UUID
+    configuration: dict[str, Any] = field(default_factory=dict)
+    sealed: str = ""
+    awaits: Awaits = "worker"
+
+
+class ClientCreatedV1(
+    Event, topic="connectors.client.created.v1", private=("configuration", "sealed"), personal=("subject",)
+):
+    """As it was before persons had keys."""
 
     owner: str
     subject: str
@@ -29,6 +51,18 @@ class ClientCreated(Event, topic="connectors.client.created.v1", private=("confi
     configuration: dict[str, Any]
     sealed: str = ""
     awaits: Awaits = "worker"
+
+    def upcast(self) -> ClientCreated:
+        return ClientCreated(
+            person=None,
+            owner=self.owner,
+            subject=self.subject,
+            type_id=self.type_id,
+            instance_id=self.instance_id,
+            configuration=self.configuration,
+            sealed=self.sealed,
+            awaits=self.awaits,
+        )
 
 
 class ClientRedirected(Event, topic="connectors.client.redirected.v1", private=("location",)):
@@ -75,14 +109,15 @@ class ClientRemoved(Event, topic="connectors.client.removed.v1"):
     """It is gone, and everything it made with it."""
 
 
-class Client(State):
+class Client(State, personal=("subject", "configuration", "sealed")):
     """`things` are those it made, the oldest first."""
 
+    person: UUID | None
     owner: str
     subject: str
     type_id: str
     instance_id: UUID
-    configuration: dict[str, Any]
+    configuration: dict[str, Any] = field(default_factory=dict)
     sealed: str = ""
     awaits: Awaits = "worker"
     status: Status = "STARTING"
@@ -111,6 +146,7 @@ class ThingRemovalFailedError(DomainError):
 
 
 def create(
+    person: UUID,
     owner: str,
     subject: str,
     type_id: str,
@@ -121,6 +157,7 @@ def create(
 ) -> Sequence[Event]:
     return (
         ClientCreated(
+            person=person,
             owner=owner,
             subject=subject,
             type_id=type_id,
@@ -186,6 +223,7 @@ def evolve(client: Client | None, event: Event) -> Client | None:
     match event, client:
         case ClientCreated(), _:
             return Client(
+                person=event.person,
                 owner=event.owner,
                 subject=event.subject,
                 type_id=event.type_id,

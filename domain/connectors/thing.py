@@ -69,9 +69,23 @@ class ThingDescription(Value):
     attributes: tuple[Attribute, ...] = ()
 
 
-class ThingMade(Event, topic="connectors.thing.made.v1"):
+class ThingMade(Event, topic="connectors.thing.made.v2", personal=("subject",)):
     """`client_id` is absent for a thing that an app entered. The foreign system calls it `connector_thing_id`. A thing
-    is recorded on a stream of its own beside the device's, hence every event names it."""
+    is recorded on a stream of its own beside the device's, hence every event names it. `person` is None where it was
+    made before persons had keys."""
+
+    person: UUID | None
+    thing_id: UUID
+    owner: str
+    subject: str
+    connector_thing_id: str
+    description: ThingDescription
+    status: ThingStatus
+    client_id: UUID | None = None
+
+
+class ThingMadeV1(Event, topic="connectors.thing.made.v1", personal=("subject",)):
+    """As it was before persons had keys."""
 
     thing_id: UUID
     owner: str
@@ -80,6 +94,18 @@ class ThingMade(Event, topic="connectors.thing.made.v1"):
     description: ThingDescription
     status: ThingStatus
     client_id: UUID | None = None
+
+    def upcast(self) -> ThingMade:
+        return ThingMade(
+            person=None,
+            thing_id=self.thing_id,
+            owner=self.owner,
+            subject=self.subject,
+            connector_thing_id=self.connector_thing_id,
+            description=self.description,
+            status=self.status,
+            client_id=self.client_id,
+        )
 
 
 class ThingRedescribed(Event, topic="connectors.thing.redescribed.v1"):
@@ -96,7 +122,8 @@ class ThingRemoved(Event, topic="connectors.thing.removed.v1"):
     thing_id: UUID
 
 
-class Thing(State):
+class Thing(State, personal=("subject",)):
+    person: UUID | None
     id: UUID
     owner: str
     subject: str
@@ -129,6 +156,7 @@ class ThingInvalidError(InvalidError):
 
 def make(
     thing: Thing | None,
+    person: UUID | None,
     thing_id: UUID,
     owner: str,
     subject: str,
@@ -141,6 +169,7 @@ def make(
     check(description)
     if thing is None:
         made = ThingMade(
+            person=person,
             thing_id=thing_id,
             owner=owner,
             subject=subject,
@@ -219,6 +248,7 @@ def evolve(thing: Thing | None, event: Event) -> Thing | None:
     match event, thing:
         case ThingMade(), _:
             return Thing(
+                person=event.person,
                 id=event.thing_id,
                 owner=event.owner,
                 subject=event.subject,

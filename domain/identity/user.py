@@ -1,23 +1,65 @@
-"""A person's account. Its id is derived from the username, so two registrations of one name cannot both win."""
+"""A person's account. Its id is derived from the username, so two registrations of one name cannot both win.
+
+Somebody who was forgotten keeps the name to nobody's use: whoever came after would have what was his.
+"""
 
 from collections.abc import Sequence
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from domain.decider import Decider
 from domain.errors import AlreadyExistsError, NotFoundError
 from domain.event import Event
+from domain.person import pseudonym
 from domain.value import State
 
 
-class UserRegistered(Event, topic="identity.user.registered.v1", private=("password_hash",)):
+class UserRegistered(
+    Event,
+    topic="identity.user.registered.v2",
+    private=("password_hash",),
+    personal=("username", "password_hash", "email"),
+):
+    """`person` is None for those who registered before persons had keys."""
+
+    person: UUID | None
     username: str
     password_hash: str
     email: str | None = None
 
 
-class PasswordRehashed(Event, topic="identity.user.password_rehashed.v1", private=("password_hash",)):
+class UserRegisteredV1(
+    Event, topic="identity.user.registered.v1", private=("password_hash",), personal=("username", "email")
+):
+    """As it was before persons had keys."""
+
+    username: str
+    password_hash: str
+    email: str | None = None
+
+    def upcast(self) -> UserRegistered:
+        return UserRegistered(person=None, username=self.username, password_hash=self.password_hash, email=self.email)
+
+
+class PasswordRehashed(
+    Event, topic="identity.user.password_rehashed.v2", private=("password_hash",), personal=("password_hash",)
+):
     """The same password, hashed with today's parameters at a login."""
 
+    person: UUID | None
     password_hash: str
+
+
+class PasswordRehashedV1(
+    Event, topic="identity.user.password_rehashed.v1", private=("password_hash",), personal=("password_hash",)
+):
+    """As it was before persons had keys."""
+
+    password_hash: str
+
+    def upcast(self) -> PasswordRehashed:
+        return PasswordRehashed(person=None, password_hash=self.password_hash)
 
 
 class UserDisabled(Event, topic="identity.user.disabled.v1"):
@@ -28,10 +70,18 @@ class UserEnabled(Event, topic="identity.user.enabled.v1"):
     pass
 
 
-class User(State):
+class UserForgotten(Event, topic="identity.user.forgotten.v1", forgets=True):
+    """Nobody is this user any more. `person` is whose key was destroyed; new, where there was none."""
+
+    person: UUID
+
+
+class User(State, personal=("username", "password_hash")):
+    person: UUID | None
     username: str
     password_hash: str
     disabled: bool = False
+    forgotten: bool = False
 
 
 class UsernameTakenError(AlreadyExistsError):
@@ -45,16 +95,16 @@ class UserNotFoundError(NotFoundError):
 # Decide
 
 
-def register(user: User | None, username: str, password_hash: str, email: str | None) -> Sequence[Event]:
+def register(user: User | None, person: UUID, username: str, password_hash: str, email: str | None) -> Sequence[Event]:
     if user is not None:
         raise UsernameTakenError(f"The username {username!r} is taken; choose another.")
-    return (UserRegistered(username=username, password_hash=password_hash, email=email),)
+    return (UserRegistered(person=person, username=username, password_hash=password_hash, email=email),)
 
 
 def rehash_password(user: User | None, password_hash: str) -> Sequence[Event]:
-    if user is None or user.password_hash == password_hash:
+    if user is None or user.forgotten or user.password_hash == password_hash:
         return ()
-    return (PasswordRehashed(password_hash=password_hash),)
+    return (PasswordRehashed(person=user.person, password_hash=password_hash),)
 
 
 def disable(user: User | None, username: str, reason: str) -> Sequence[Event]:
@@ -65,8 +115,15 @@ def enable(user: User | None, username: str) -> Sequence[Event]:
     return (UserEnabled(),) if _existing(user, username).disabled else ()
 
 
-def _existing(user: User | None, username: str) -> User:
+def forget(user: User | None, person: UUID) -> Sequence[Event]:
+    """`person` is for who has no key yet."""
     if user is None:
+        raise UserNotFoundError("There is no such user.")
+    return () if user.forgotten else (UserForgotten(person=user.person or person),)
+
+
+def _existing(user: User | None, username: str) -> User:
+    if user is None or user.forgotten:
         raise UserNotFoundError(f"There is no user {username!r}.")
     return user
 
@@ -76,14 +133,16 @@ def _existing(user: User | None, username: str) -> User:
 
 def evolve(user: User | None, event: Event) -> User | None:
     match event, user:
-        case UserRegistered(username=username, password_hash=password_hash), _:
-            return User(username=username, password_hash=password_hash)
+        case UserRegistered(), _:
+            return User(person=event.person, username=event.username, password_hash=event.password_hash)
         case PasswordRehashed(password_hash=password_hash), User():
-            return User(username=user.username, password_hash=password_hash, disabled=user.disabled)
+            return replace(user, password_hash=password_hash)
         case UserDisabled(), User():
-            return User(username=user.username, password_hash=user.password_hash, disabled=True)
+            return replace(user, disabled=True)
         case UserEnabled(), User():
-            return User(username=user.username, password_hash=user.password_hash)
+            return replace(user, disabled=False)
+        case UserForgotten(person=person), User():
+            return User(person=person, username=pseudonym(person), password_hash="", disabled=True, forgotten=True)
     return user
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from domain.aggregates import DECIDERS, private_fields
+from domain.aggregates import DECIDERS, withheld_fields
 from domain.decider import Decider
 from domain.event import Event
 from domain.value import State
@@ -90,7 +90,7 @@ class HistoryQueries:
             return [Step(row, None) for row in rows]  # an event of a newer program is among them
 
     async def _told(self, decider: Decider[Any], rows: Sequence[Row]) -> list[Step]:
-        private = private_fields(decider.name)
+        private = withheld_fields(decider.name)
         state = await self._state_before(decider, rows[0])
         steps = []
         for row in rows:

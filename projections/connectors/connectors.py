@@ -27,9 +27,12 @@ from domain.connectors.instance import (
     InstanceRemoved,
 )
 from domain.connectors.publication import ConnectorPublished, ConnectorWithdrawn
+from domain.connectors.subject import SubjectForgotten
 from domain.event import Event, Recorded
+from domain.identifiers import subject_id
+from domain.person import pseudonym
 from projections.readmodel import Target
-from projections.versioned import Row, VersionedRows, versioned_table
+from projections.versioned import Row, VersionedRows, rewrite, versioned_table
 
 # `connector` and `configuration` are JSON; text, because jsonb cannot hold every text of JSON. What is sealed stays so.
 PUBLICATIONS = versioned_table(
@@ -54,6 +57,7 @@ INSTANCES = versioned_table(
 
 CLIENTS = versioned_table(
     "connector_clients",
+    sa.Column("person", sa.Uuid, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("type_id", sa.Text, nullable=False),
@@ -89,7 +93,7 @@ class Connectors:
     """The read model `connectors`."""
 
     name: ClassVar[str] = "connectors"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     tables: ClassVar[Sequence[sa.Table]] = (PUBLICATIONS, INSTANCES, CLIENTS)
 
     def __init__(self) -> None:
@@ -106,6 +110,11 @@ class Connectors:
                 concerned[rows].append(recorded)
         for rows, events in concerned.items():
             await rows.apply(events, to)
+        for recorded in batch:
+            if isinstance(recorded.event, SubjectForgotten):
+                name = pseudonym(recorded.event.person)
+                for person in (recorded.event.person, recorded.aggregate_id):
+                    await rewrite(to, CLIENTS, "person", person, subject=name, configuration="{}", sealed="")
 
 
 def _evolve_publication(row: Row | None, recorded: Recorded) -> Row | None:
@@ -155,6 +164,8 @@ def _evolve_client(row: Row | None, recorded: Recorded) -> Row | None:
         case ClientCreated() as event:
             return _new(
                 recorded,
+                # Of who had no key yet, the subject itself is as good.
+                person=event.person or subject_id(event.owner, event.subject),
                 owner=event.owner,
                 subject=event.subject,
                 type_id=event.type_id,

@@ -15,18 +15,22 @@ import sqlalchemy as sa
 
 from domain.connectors.action import ActionAsked, ActionCompleted, ActionFailed
 from domain.connectors.properties import PropertiesUpdated
+from domain.connectors.subject import SubjectForgotten
 from domain.connectors.thing import ThingMade, ThingRedescribed, ThingRemoved, ThingStatusChanged
 from domain.event import Recorded
+from domain.identifiers import subject_id
+from domain.person import pseudonym
 from projections.as_of import POSITION
 from projections.connectors.thing_values import PROPERTIES, THING_KEYFRAMES, store_values, value_keyframes
 from projections.database import METADATA, storable
 from projections.keyframes import Told
 from projections.readmodel import Target
-from projections.versioned import Row, VersionedRows, versioned_table
+from projections.versioned import Row, VersionedRows, rewrite, versioned_table
 
 # `description` is JSON; text, because jsonb cannot hold every text of JSON.
 THINGS = versioned_table(
     "things",
+    sa.Column("person", sa.Uuid, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("client_id", sa.Uuid),
@@ -70,7 +74,7 @@ class Things:
     """The read model `things`."""
 
     name: ClassVar[str] = "things"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tables: ClassVar[Sequence[sa.Table]] = (THINGS, PROPERTIES, ACTIONS, THING_KEYFRAMES)
 
     def __init__(self) -> None:
@@ -86,8 +90,14 @@ class Things:
                 concerned["values"].append(recorded)
             if isinstance(recorded.event, ActionAsked | ActionCompleted | ActionFailed):
                 concerned["actions"].append(recorded)
+            if isinstance(recorded.event, SubjectForgotten):
+                concerned["forgotten"].append(recorded)
         if "things" in concerned:
             await self._things.apply(concerned["things"], to)
+        for recorded in concerned["forgotten"]:
+            if isinstance(recorded.event, SubjectForgotten):
+                for person in (recorded.event.person, recorded.aggregate_id):
+                    await rewrite(to, THINGS, "person", person, subject=pseudonym(recorded.event.person))
         told = [
             Told(one.event.thing_id, one, isinstance(one.event, ThingRemoved))
             for one in concerned["values"]
@@ -112,6 +122,8 @@ def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
         case ThingMade() as event:
             return {
                 "id": event.thing_id,
+                # Of who had no key yet, the subject itself is as good.
+                "person": event.person or subject_id(event.owner, event.subject),
                 "owner": event.owner,
                 "subject": event.subject,
                 "client_id": event.client_id,

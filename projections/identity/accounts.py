@@ -7,10 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from domain.event import Recorded
-from domain.identity.user import UserDisabled, UserEnabled, UserRegistered
+from domain.identity.user import UserDisabled, UserEnabled, UserForgotten, UserRegistered
+from domain.person import pseudonym
 from projections.database import Database
 from projections.readmodel import Target
-from projections.versioned import Row, VersionedRows, versioned_table
+from projections.versioned import Row, VersionedRows, rewrite, versioned_table
 
 USERS = versioned_table(
     "users", sa.Column("username", sa.Text, nullable=False), sa.Column("disabled", sa.Boolean, nullable=False)
@@ -28,8 +29,12 @@ class AccountDirectory:
         self._users = VersionedRows(USERS, _evolve)
 
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        concerned = (UserRegistered, UserDisabled, UserEnabled)
+        concerned = (UserRegistered, UserDisabled, UserEnabled, UserForgotten)
         await self._users.apply((recorded for recorded in batch if isinstance(recorded.event, concerned)), to)
+        for recorded in batch:
+            if isinstance(recorded.event, UserForgotten):
+                name = pseudonym(recorded.event.person)
+                await rewrite(to, USERS, "id", recorded.aggregate_id, username=name)
 
 
 def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
@@ -47,6 +52,8 @@ def _evolve(row: Row | None, recorded: Recorded) -> Row | None:
             return {**row, "disabled": True, "updated_at": at}
         case UserEnabled() if row:
             return {**row, "disabled": False, "updated_at": at}
+        case UserForgotten() if row:
+            return {**row, "disabled": True, "updated_at": at}
     return row
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
+from uuid import UUID
 
 from adapters.eventstore.log import PostgresEventLog
 from adapters.eventstore.mapper import Mapper
@@ -22,6 +23,7 @@ from domain.identity import user
 from domain.identity.user import USER
 from tests.facts import NOON
 from tests.fakes.event_log import FakeEventLog
+from tests.persons import PERSON
 
 
 class AddUser(Command):
@@ -29,11 +31,18 @@ class AddUser(Command):
 
     username: str
     password_hash: str
+    person: UUID = PERSON
 
 
 def add_user(command: AddUser, aggregates: Aggregates) -> Sequence[Change]:
     id = user_id(command.username)
-    return [change(USER, id, user.register(aggregates.find(USER, id), command.username, command.password_hash, None))]
+    return [
+        change(
+            USER,
+            id,
+            user.register(aggregates.find(USER, id), command.person, command.username, command.password_hash, None),
+        )
+    ]
 
 
 HANDLERS: Mapping[type[Command], Handler] = {

@@ -108,11 +108,11 @@ async def test_the_stream_holds_the_whole_log_in_order_and_no_secret(own: Produc
     messages = await copied(own, head)
     assert [int(message.headers["ce-sequence"]) for message in messages] == list(range(1, head + 1))
     assert len({message.headers["ce-id"] for message in messages}) == head
-    registered = [message for message in messages if message.headers["ce-type"] == "identity.user.registered.v1"]
+    registered = [message for message in messages if message.headers["ce-type"] == "identity.user.registered.v2"]
     assert registered
-    assert "username" in json.loads(registered[0].data)
+    assert set(json.loads(registered[0].data)) == {"person"}
     everything = "\n".join(f"{message.subject} {message.headers} {message.data!r}" for message in messages).lower()
-    for secret in ("argon2", "password_hash", PASSWORD, "password"):
+    for secret in ("argon2", "password_hash", PASSWORD, "password", "username"):
         assert secret not in everything
 
 

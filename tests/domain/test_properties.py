@@ -28,6 +28,7 @@ from domain.event import Envelope, Event
 from domain.identity import user
 from domain.identity.user import USER
 from tests.domain.strategies import events, instants, of
+from tests.persons import KEYS, PERSON
 
 MAPPER = Mapper(CATALOGUE)
 
@@ -43,15 +44,16 @@ def envelope(at: datetime = datetime(2026, 1, 14, tzinfo=UTC)) -> Envelope:
 
 
 def through_json(event: Event) -> Event:
-    state = MAPPER.encode(NewEvent(UUID(int=1), 1, event, envelope()))
-    return MAPPER.event(event.topic, state)
+    state = MAPPER.encode(NewEvent(UUID(int=1), 1, event, envelope()), KEYS)
+    return MAPPER.event(event.topic, state, KEYS)
 
 
 @given(event=events, at=instants)
 def test_every_event_comes_back_from_its_stored_form_unchanged(event: Event, at: datetime) -> None:
     written = NewEvent(UUID(int=1), 3, event, envelope(at))
-    recorded = MAPPER.recorded(9, UUID(int=1), 3, event.topic, MAPPER.encode(written))
-    assert (recorded.event, type(recorded.event)) == (event, type(event))
+    recorded = MAPPER.recorded(9, UUID(int=1), 3, event.topic, MAPPER.encode(written, KEYS), KEYS)
+    present = event.upcast()
+    assert (recorded.event, type(recorded.event)) == (present, type(present))
     assert recorded.envelope == written.envelope
     assert (recorded.position, recorded.aggregate_id, recorded.version) == (9, UUID(int=1), 3)
 
@@ -154,7 +156,8 @@ link_decisions = st.one_of(
     st.just(link.give_way),
 )
 user_decisions = st.one_of(
-    st.builds(lambda name, hash: lambda state: user.register(state, name, hash, None), words, words),
+    st.builds(lambda name, hash: lambda state: user.register(state, PERSON, name, hash, None), words, words),
+    st.just(lambda state: user.forget(state, PERSON)),
     st.builds(lambda hash: lambda state: user.rehash_password(state, hash), words),
     st.builds(lambda reason: lambda state: user.disable(state, "a", reason), words),
     st.just(lambda state: user.enable(state, "a")),

@@ -21,6 +21,7 @@ from domain.identifiers import amendment_id, reading_id
 from projections.as_of import Moment, reading_as_of
 from projections.feed import Feed
 from projections.registry import READ_MODELS
+from tests.persons import KEYS, keep_keys
 
 START = datetime(2026, 1, 14, 10, 0, tzinfo=UTC)
 MAPPER = Mapper(CATALOGUE)
@@ -30,6 +31,7 @@ SENSOR_ID = uuid5(DEVICE_ID, "sensor-0")
 
 def append(url: str, *facts: tuple[UUID, Event], source: Source = "mqtt") -> int:
     """Appends facts one second apart, bypassing every rule. Returns the position of the last."""
+    head = -1
     with psycopg.connect(url) as connection:
         for aggregate_id, event in facts:
             head, version = connection.execute(
@@ -44,7 +46,8 @@ def append(url: str, *facts: tuple[UUID, Event], source: Source = "mqtt") -> int
                 source=source,
                 correlation_id="test",
             )
-            state = MAPPER.encode(NewEvent(aggregate_id, version + 1, event, envelope))
+            keep_keys(connection, event)
+            state = MAPPER.encode(NewEvent(aggregate_id, version + 1, event, envelope), KEYS)
             connection.execute(
                 "INSERT INTO events VALUES (%s, %s, %s, %s, %s)",
                 (aggregate_id, version + 1, event.topic, state, head + 1),

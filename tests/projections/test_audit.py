@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import PostgresLogReader
 from application.ports import NewEvent
-from domain.aggregates import DECIDERS, private_fields
+from domain.aggregates import DECIDERS, withheld_fields
 from domain.catalogue import CATALOGUE
 from domain.devices.command import DeviceCommandAnswered, DeviceCommandIssued
 from domain.devices.device import DeviceRemoved
@@ -33,6 +33,7 @@ from projections.audit.trail_queries import Sought, TrailQueries
 from projections.database import Database
 from projections.positions import Positions
 from projections.rebuild import rebuild
+from tests.persons import KEYS, PERSON, keep_keys
 from tests.projections.conftest import running
 
 MAPPER = Mapper(CATALOGUE)
@@ -63,7 +64,8 @@ class Written:
             for stream, event, envelope in events:
                 self.events.append((stream, event, envelope))
                 version = self._versions[stream] = self._versions.get(stream, 0) + 1
-                state = MAPPER.encode(NewEvent(stream, version, event, envelope))
+                keep_keys(connection, event)
+                state = MAPPER.encode(NewEvent(stream, version, event, envelope), KEYS)
                 cursor.execute(
                     "INSERT INTO events VALUES (%s, %s, %s, %s, %s)",
                     (stream, version, event.topic, state, len(self.events)),
@@ -221,7 +223,7 @@ async def test_a_history_tells_what_each_event_made_different_and_nothing_privat
 ) -> None:
     written = Written(database_url)
     written.append(
-        (USER, UserRegistered(username="ada", password_hash="$secret$"), envelope(1)),
+        (USER, UserRegistered(person=PERSON, username="ada", password_hash="$secret$"), envelope(1)),
         (USER, UserDisabled(reason="left"), envelope(2)),
         (USER, UserEnabled(), envelope(3)),
     )
@@ -231,7 +233,11 @@ async def test_a_history_tells_what_each_event_made_different_and_nothing_privat
     assert (history.aggregate, history.next) == ("identity.user", None)
     told = [msgspec.to_builtins(list(step.changes or ())) for step in history.steps]
     assert told == [
-        [{"path": "username", "after": "ada"}, {"path": "password_hash", "private": True}],
+        [
+            {"path": "person", "after": str(PERSON)},
+            {"path": "username", "private": True},
+            {"path": "password_hash", "private": True},
+        ],
         [{"path": "disabled", "after": True}],
         [{"path": "disabled", "before": True}],
     ]
@@ -253,13 +259,13 @@ def test_no_state_shows_what_is_private_in_an_event() -> None:
         secrets = {
             text
             for event, fields in zip(samples, stored, strict=True)
-            for field in event.private
+            for field in event.withheld()
             for text in _texts(fields.get(field))
         }
         state: State | None = None
         for event in samples:
             state, before = decider.evolve(state, event), state
-            changes = str(msgspec.json.encode(differences(before, state, private_fields(name))), "utf-8")
+            changes = str(msgspec.json.encode(differences(before, state, withheld_fields(name))), "utf-8")
             assert not [text for text in secrets if text in changes], name
             held |= {name for text in secrets if text in str(msgspec.json.encode(state), "utf-8")}
     assert {"identity.user", "connectors.client"} <= held

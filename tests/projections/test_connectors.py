@@ -46,6 +46,7 @@ from projections.positions import Positions
 from projections.readmodel import Target
 from projections.rebuild import rebuild
 from projections.runner import connect
+from tests.persons import PERSON
 from tests.projections.history import START, append, as_of
 
 INSTANCE, OTHER_INSTANCE = UUID(int=1), UUID(int=2)
@@ -81,12 +82,18 @@ def instance_created(id: UUID = INSTANCE, owner: str = "o1", type_id: str = "sim
 
 def client_created(id: UUID = CLIENT, subject: str = "s1", owner: str = "o1") -> Fact:
     return id, ClientCreated(
-        owner=owner, subject=subject, type_id="simulator", instance_id=INSTANCE, configuration={"things": 2}
+        person=PERSON,
+        owner=owner,
+        subject=subject,
+        type_id="simulator",
+        instance_id=INSTANCE,
+        configuration={"things": 2},
     )
 
 
 def thing_made(id: UUID = THING, subject: str = "s1") -> Fact:
     return thing_stream_id(id), ThingMade(
+        person=PERSON,
         thing_id=id,
         owner="o1",
         subject=subject,

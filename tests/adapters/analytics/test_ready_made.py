@@ -29,6 +29,7 @@ from domain.devices.device import DeviceConnected, DeviceDisconnected, DeviceRem
 from domain.devices.readings import Reading, ReadingsRecorded
 from domain.streams.partition import MessagesProduced
 from tests.adapters.analytics.history import HOUSE, MAPPER, NOON, Fact, append, live_tail
+from tests.persons import PERSON
 
 HOUR = 3_600
 SINCE, UNTIL = HOUR, 3 * HOUR
@@ -206,7 +207,7 @@ async def test_busiest_actors(database_url: str) -> None:
 
 async def test_connector_stability(database_url: str) -> None:
     client = uuid5(HOUSE, "client")
-    created = ClientCreated(owner="o", subject="s", type_id="mqtt", instance_id=HOUSE, configuration={"secret": "x"})
+    created = ClientCreated(person=PERSON, owner="o", subject="s", type_id="mqtt", instance_id=HOUSE)
     append(
         database_url,
         Fact(0, client, created),

@@ -15,6 +15,7 @@ from domain.devices.device import DeviceConnected
 from domain.event import Recorded
 from domain.identity.user import UserRegistered
 from tests.adapters.nats.installation import PATIENCE, Installation
+from tests.persons import PERSON
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ async def test_an_event_with_private_fields_is_left_to_the_log(
     installation: Installation, live: NatsLiveEvents
 ) -> None:
     await installation.append(3)
-    await installation.append([UserRegistered(username="ada", password_hash="secret")])
+    await installation.append([UserRegistered(person=PERSON, username="ada", password_hash="secret")])
     await installation.append(2)
     await installation.relay_all()
     assert len(await _fetch(live, 0, 3)) == 3

@@ -12,6 +12,7 @@ from domain.devices.device import DeviceConnected
 from domain.devices.link import LinkOpened
 from domain.identity.user import UserRegistered
 from tests.adapters.nats.installation import AT, PATIENCE, Installation
+from tests.persons import PERSON
 
 SECRET = "$argon2id$a-hash-that-nobody-may-see"
 
@@ -71,15 +72,18 @@ async def test_where_a_device_connects_from_and_with_what_never_leaves_the_log(i
     assert SECRET not in f"{message.data!r} {message.headers}"
 
 
-async def test_a_password_hash_never_leaves_the_log(installation: Installation) -> None:
-    await installation.append([UserRegistered(username="ada", password_hash=SECRET, email="ada@example.org")])
+async def test_neither_a_password_hash_nor_who_somebody_is_leaves_the_log(installation: Installation) -> None:
+    await installation.append(
+        [UserRegistered(person=PERSON, username="ada", password_hash=SECRET, email="ada@example.org")]
+    )
     await installation.relay_all()
     (message,) = await installation.stream()
-    assert json.loads(message.data) == {"username": "ada", "email": "ada@example.org"}
+    assert json.loads(message.data) == {"person": str(PERSON)}
     assert SECRET not in str(message.headers)
     files = [path for path in installation.nats.data_dir.rglob("*") if path.is_file()]
-    assert any(b"ada@example.org" in path.read_bytes() for path in files)
-    assert not any(SECRET.encode() in path.read_bytes() for path in files)
+    assert any(str(PERSON).encode() in path.read_bytes() for path in files)
+    for secret in (SECRET, "ada@example.org"):
+        assert not any(secret.encode() in path.read_bytes() for path in files)
 
 
 async def test_nats_wiped_while_down_gets_everything_again(installation: Installation) -> None:

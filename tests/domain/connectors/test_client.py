@@ -27,6 +27,7 @@ from domain.connectors.client import (
     start,
 )
 from tests.domain.specification import given
+from tests.persons import PERSON
 
 INSTANCE = UUID(int=1)
 ONE, TWO = UUID(int=11), UUID(int=12)
@@ -35,6 +36,7 @@ PAGE = "https://agree.example/1"
 
 def created(awaits: str = "worker") -> ClientCreated:
     return ClientCreated(
+        person=PERSON,
         owner="o1",
         subject="s1",
         type_id="lamps",

@@ -28,6 +28,7 @@ from domain.connectors.thing import (
 from domain.event import Event
 from domain.identifiers import VALUES_PER_EVENT
 from tests.domain.specification import given
+from tests.persons import PERSON
 
 ID, CLIENT = UUID(int=1), UUID(int=2)
 ON = Property(id="on", name="on", type="BOOLEAN")
@@ -36,6 +37,7 @@ DESCRIPTION = ThingDescription(
     name="Lamp", manufacturer="Acme", display_type="LAMP", main_component_id="lamp", components=(LAMP,)
 )
 MADE = ThingMade(
+    person=PERSON,
     thing_id=ID,
     owner="o1",
     subject="s1",
@@ -47,7 +49,7 @@ MADE = ThingMade(
 
 
 def making(description: ThingDescription = DESCRIPTION, status: ThingStatus = "AVAILABLE") -> Any:
-    return lambda thing: make(thing, ID, "o1", "s1", CLIENT, "abc", description, status)
+    return lambda thing: make(thing, PERSON, ID, "o1", "s1", CLIENT, "abc", description, status)
 
 
 def existing(thing: Thing | None) -> Thing:
@@ -101,7 +103,7 @@ def test_a_removed_thing_may_be_made_again() -> None:
 )
 def test_a_description_that_is_none_is_refused_and_the_part_is_named(wrong: ThingDescription, named: str) -> None:
     with pytest.raises(ThingInvalidError, match=named):
-        make(None, ID, "o1", "s1", CLIENT, "abc", wrong, "AVAILABLE")
+        make(None, PERSON, ID, "o1", "s1", CLIENT, "abc", wrong, "AVAILABLE")
 
 
 @pytest.mark.parametrize(
