@@ -42,6 +42,11 @@ class SubjectServedError(DomainError):
 
     code = "connectors.subject_served"
 
+    def __init__(self, clients: Sequence[UUID], things: Sequence[UUID]) -> None:
+        super().__init__("The subject has clients or things: remove them first.")
+        self.clients = clients
+        self.things = things
+
 
 # Decide
 

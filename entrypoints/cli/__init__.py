@@ -10,6 +10,7 @@ from entrypoints.cli import (
     doctor,
     events,
     export,
+    forget,
     processes,
     rebuild,
     replay,
@@ -53,6 +54,7 @@ app.command()(replay.replay)
 app.command()(simulate.simulate)
 app.command()(tokens.token)
 app.add_typer(users.app, name="user")
+app.add_typer(forget.app, name="forget")
 app.command()(doctor.doctor)
 app.command()(commands.settings)
 app.command()(commands.asyncapi)

@@ -63,6 +63,12 @@ class ConnectorQueries:
         """Everybody for whom the owner ever had a client or a thing."""
         return [row[0] for row in await self._database.fetch(_SUBJECTS, {"owner": owner})]
 
+    async def knows(self, owner: str, subject: str) -> bool:
+        """Whether the owner ever had a client or a thing for the subject."""
+        if "\0" in subject:
+            return False
+        return bool(await self._database.fetch(_KNOWS, {"owner": owner, "subject": subject}))
+
     async def changed_clients(self, after: int) -> Changed:
         rows = await self._database.fetch(_CHANGED, {"after": after, "model": Connectors.name})
         position = rows[0][0] if rows else after
@@ -109,6 +115,10 @@ _SUBJECTS = b"""
         SELECT subject FROM connector_clients WHERE owner = %(owner)s
         UNION SELECT subject FROM things WHERE owner = %(owner)s
     ) known ORDER BY subject COLLATE "C"
+"""
+_KNOWS = b"""
+    (SELECT FROM connector_clients WHERE owner = %(owner)s AND subject = %(subject)s LIMIT 1)
+    UNION ALL (SELECT FROM things WHERE owner = %(owner)s AND subject = %(subject)s LIMIT 1)
 """
 _COLUMNS = ", ".join(f"c.{field}" for field in ClientRecord._fields)
 # One statement, so that the position and the rows are of one moment. Whatever is gone has no present version.

@@ -5,9 +5,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
+from adapters.eventstore.mapper import Mapper
 from application.ports import Appended, Loaded, LogUnavailableError, NewEvent, Ref, StaleError
+from domain.catalogue import CATALOGUE
 from domain.decider import Decider
-from domain.event import Recorded
+from domain.event import Event, Recorded
+from domain.person import person_of
 from domain.value import State
 
 
@@ -28,6 +33,7 @@ class FakeEventLog:
         self._in_turn = False
         self.appends: list[Sequence[NewEvent]] = []
         self.loads: list[Sequence[Ref]] = []
+        self._forgotten: set[UUID | None] = set()
 
     async def load(self, refs: Sequence[Ref]) -> Mapping[UUID, Loaded]:
         self._reach()
@@ -56,7 +62,15 @@ class FakeEventLog:
             )
             for index, new in enumerate(events)
         ]
+        self._forgotten |= {person_of(new.event) for new in events if new.event.forgets}
+        self._forget()
         return Appended(first, len(self.recorded), changed)
+
+    def _forget(self) -> None:
+        """What the real log cannot open is not here either."""
+        for index, recorded in enumerate(self.recorded if self._forgotten else ()):
+            if recorded.event.personal and person_of(recorded.event) in self._forgotten:
+                self.recorded[index] = replace(recorded, event=_without_key(recorded))
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator["FakeEventLog"]:
@@ -93,4 +107,10 @@ class FakeEventLog:
         return Loaded(ref.decider, ref.decider.fold(r.event for r in kept), version, snapshot_version)
 
 
+def _without_key(recorded: Recorded) -> Event:
+    new = NewEvent(recorded.aggregate_id, recorded.version, recorded.event, recorded.envelope)
+    return _MAPPER.event(recorded.event.topic, _MAPPER.encode(new))
+
+
+_MAPPER = Mapper(CATALOGUE)
 _FOREIGN: Decider[Any] = Decider("", State, lambda state, event: state)
