@@ -2,7 +2,7 @@
 has to notice that the client hangs up meanwhile."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
@@ -41,11 +41,13 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """`always` are the headers that go with whatever is answered."""
+    """`named` is what the path names, decoded; `always` are the headers that go with whatever is answered."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.arrived = monotonic()
+        self.scope = scope
         self.method: str = scope["method"]
+        self.named: Mapping[str, str] = {}
         self.always: Sequence[Header] = ()
         self.has_begun = False
         self._headers: dict[bytes, bytes] = dict(scope["headers"])

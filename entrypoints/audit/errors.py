@@ -25,7 +25,7 @@ def method_not_allowed(allowed: str) -> Answer:
     return error(405, "method not allowed", (b"allow", allowed.encode()))
 
 
-def answer_to(fault: Exception) -> Answer | None:
+def refusal_of(fault: Exception) -> Answer | None:
     """None for what nobody expected."""
     match fault:
         case BadRequestError():

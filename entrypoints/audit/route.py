@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from entrypoints.audit.door import Door
 from entrypoints.audit.exchange import AuditExchange
+from entrypoints.contract_application import READING
 from entrypoints.exchange import Answer
 
 Handler = Callable[[Door, AuditExchange], Awaitable[Answer | None]]
@@ -12,11 +13,16 @@ Handler = Callable[[Door, AuditExchange], Awaitable[Answer | None]]
 
 
 class Route(NamedTuple):
-    """A GET, with the parameters that it knows."""
+    """With the parameters that it knows."""
 
     handler: Handler
     parameters: Collection[str] = ()
 
 
-Routes = Mapping[str, Route]
-"""By path."""
+Routes = Mapping[str, Mapping[str, Route]]
+"""By path and method."""
+
+
+def reading(handler: Handler, parameters: Collection[str] = ()) -> Mapping[str, Route]:
+    """All that there is at a path: the audit is only read."""
+    return dict.fromkeys(READING, Route(handler, parameters))
