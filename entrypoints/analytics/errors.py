@@ -36,7 +36,7 @@ def method_not_allowed(allowed: str) -> Answer:
     return problem(405, "method_not_allowed", f"There are {allowed} here", ((b"allow", allowed.encode()),))
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     for kind in type(error).__mro__:
         if kind in _ANSWERS:

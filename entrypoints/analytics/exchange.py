@@ -8,7 +8,6 @@ from adapters.analytics.query import Answered
 from adapters.analytics.wire import Format
 from entrypoints.analytics.errors import BadRequestError
 from entrypoints.exchange import Answer, Exchange
-from entrypoints.operations.pages import Receive, Scope, Send
 
 TYPES: Final[Mapping[Format, bytes]] = {
     "json": b"application/json",
@@ -18,13 +17,6 @@ TYPES: Final[Mapping[Format, bytes]] = {
 
 
 class AnalyticsExchange(Exchange):
-    """`named` is what the path names, decoded."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self.named: Mapping[str, str] = {}
-        self.scope = scope
-
     @property
     def query(self) -> Mapping[str, str]:
         """The parameters after the `?`. Raises BadRequestError for one that is there twice."""
