@@ -48,11 +48,11 @@ def not_found(what: str) -> RefusedError:
     return RefusedError(refused(404, "Not Found", f"{what} not found"))
 
 
-def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    return Answer(b"", 405, ((b"allow", ", ".join(sorted(allowed)).encode()),), type=b"")
+def method_not_allowed(allowed: str) -> Answer:
+    return Answer(b"", 405, ((b"allow", allowed.encode()),), type=b"")
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
@@ -87,7 +87,7 @@ def _away(detail: str, seconds: int = 1) -> Answer:
     return refused(503, "Service Unavailable", detail, ((b"retry-after", str(seconds).encode()),))
 
 
-PAGE_NOT_FOUND = _plain(404, "404 page not found")
+NOT_FOUND = _plain(404, "404 page not found")
 INTERNAL = refused(500, "Internal Server Error", "internal server error")
 # So says the daemon to whoever reports.
 INTERNAL_OF_REPORT = Answer(b'""\n', 500, type=JSON)
