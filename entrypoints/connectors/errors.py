@@ -102,8 +102,8 @@ def answered(refusal: Refusal) -> Answer:
     return Answer(msgspec.json.encode(view), refusal.status, refusal.headers, JSON)
 
 
-def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    return answered(METHOD_NOT_ALLOWED._replace(headers=((b"allow", ", ".join(sorted(allowed)).encode()),)))
+def method_not_allowed(allowed: str) -> Refusal:
+    return METHOD_NOT_ALLOWED._replace(headers=((b"allow", allowed.encode()),))
 
 
 def refusal_of(error: Exception) -> Refusal | None:
