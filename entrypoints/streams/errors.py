@@ -58,7 +58,7 @@ def content_length(largest: int, *, close: bool = False) -> RefusedError:
     return RefusedError(said(400, text, ((b"connection", b"close"),) if close else ()))
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
