@@ -16,16 +16,12 @@ from adapters.analytics.ready_made import ParameterError
 from adapters.analytics.replay import ReplayError, ReplayTooLargeError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
-from entrypoints.bearers import NoTokenError
+from entrypoints.bearers import ForbiddenError, NoTokenError
 from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
 
 
 class BadRequestError(Exception):
     """The request cannot be understood."""
-
-
-class ForbiddenError(Exception):
-    """The token does not allow it."""
 
 
 def problem(status: int, code: str, message: str, headers: Sequence[Header] = ()) -> Answer:

@@ -5,9 +5,8 @@ import msgspec
 from adapters.proof.inclusion import LogChangedError, NotProvedError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
-from entrypoints.audit.door import ForbiddenError
 from entrypoints.audit.exchange import BadRequestError, NotFoundError
-from entrypoints.bearers import NoTokenError
+from entrypoints.bearers import ForbiddenError, NoTokenError
 from entrypoints.exchange import Answer, Header
 
 _BEARER: Header = (b"www-authenticate", b"Bearer")

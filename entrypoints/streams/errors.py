@@ -10,7 +10,7 @@ from domain.streams.consumer import ConsumerInvalidError, NotRegisteredError, Re
 from domain.streams.group import AnotherReaderError
 from domain.streams.submission import KeyReusedError
 from domain.streams.topic import TopicNameError
-from entrypoints.bearers import NoTokenError
+from entrypoints.bearers import ForbiddenError, NoTokenError
 from entrypoints.exchange import Answer, Header, TooSlowError
 from entrypoints.streams.bodies.messages import UnreadableError
 from projections.as_of import AsOfError
@@ -26,10 +26,6 @@ class RefusedError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.body.decode())
         self.answer = answer
-
-
-class ForbiddenError(Exception):
-    """The token does not allow it."""
 
 
 def said(status: int, text: str, headers: Sequence[Header] = ()) -> Answer:
