@@ -53,6 +53,11 @@ class ErrorTable(Protocol[F]):
         """None for what nobody expected."""
 
 
+def of_kind(error: Exception, table: Mapping[type[BaseException], F]) -> F | None:
+    """What the table has for the error's class, or for the nearest above it."""
+    return next((table[kind] for kind in type(error).__mro__ if kind in table), None)
+
+
 class ContractApplication(ABC, Generic[E, F]):
     """Makes an exchange of each request and answers it, also where that fails."""
 

@@ -18,6 +18,9 @@ NO_CONTENT = 204
 
 Header = tuple[bytes, bytes]
 
+BEARER: Header = (b"www-authenticate", b"Bearer")
+CLOSE: Header = (b"connection", b"close")
+
 
 class TooLargeError(Exception):
     """The body is larger than the contract allows."""
@@ -145,6 +148,14 @@ class Exchange:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def allow(methods: str) -> Header:
+    return b"allow", methods.encode()
+
+
+def retry_after(seconds: int) -> Header:
+    return b"retry-after", str(seconds).encode()
 
 
 def position_headers(seen: Freshness) -> list[Header]:

@@ -6,7 +6,7 @@ from entrypoints.cloud_connector.errors import Refusal, RefusedError, answer_to
 from entrypoints.cloud_connector.exchange import ConnectorExchange
 from entrypoints.cloud_connector.routes import ASKING, ROUTES, SOCKET, Handler, find_routes
 from entrypoints.contract_application import ContractApplication
-from entrypoints.exchange import Answer
+from entrypoints.exchange import Answer, allow
 from entrypoints.operations.pages import App, Receive, Scope, Send
 
 PREFIX = "/connector"
@@ -37,7 +37,7 @@ class CloudConnector(ContractApplication[ConnectorExchange, Refusal]):
             return Answer(b"", 204, type=b"")
         handler = self._choose(exchange, routes)
         if handler is None:
-            return Answer(b"", 204, ((b"allow", _allowed(routes).encode()),), type=b"")
+            return Answer(b"", 204, (allow(_allowed(routes)),), type=b"")
         await let_in(self._door, exchange)
         exchange.asks = exchange.scope["path_template"] in ASKING
         return await handler(self._door, exchange)

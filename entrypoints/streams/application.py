@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 from entrypoints.contract_application import RoutedApplication
-from entrypoints.exchange import Answer
+from entrypoints.exchange import Answer, allow
 from entrypoints.paths import Found
 from entrypoints.streams import errors
 from entrypoints.streams.door import Door, let_in
@@ -67,5 +67,5 @@ class StreamsContract(RoutedApplication[StreamsExchange, Route, Answer]):
     def not_allowed(self, exchange: StreamsExchange, methods: Iterable[str]) -> Answer:
         allowed = ", ".join(sorted({*methods, "OPTIONS"}))
         if exchange.method == "OPTIONS":
-            return Answer(b"", headers=((b"allow", allowed.encode()),), type=b"")
+            return Answer(b"", headers=(allow(allowed),), type=b"")
         return errors.method_not_allowed(allowed)
