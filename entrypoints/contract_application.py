@@ -127,7 +127,7 @@ class RoutedApplication(ContractApplication[E, F], Generic[E, R, F]):
         found = self.find(exchange)
         if found is None:
             return self.nothing_here(exchange)
-        if self._document is not None and found.template == DOCUMENT:
+        if found.template == DOCUMENT and self._document is not None:
             return self.show_document(exchange, self._document)
         methods = self._routes[found.template]
         route = methods.get(exchange.method)
