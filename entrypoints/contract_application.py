@@ -19,7 +19,7 @@ It gets its place in `listeners.py`. Whoever differs writes the one method over 
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -30,10 +30,20 @@ from entrypoints.paths import Found, Paths, segments_of
 
 E = TypeVar("E", bound=Exchange)
 """The contract's exchange."""
+D = TypeVar("D")
+"""Its door."""
 R = TypeVar("R")
-"""What its table of routes has for a path and a method."""
+"""What its table of routes has for a path and a method: a Handler, or one with what has to be known before."""
 F = TypeVar("F")
 """What its table of errors has for what goes wrong: an Answer, or what one is made of."""
+
+Handler = Callable[[D, E], Awaitable[Answer | None]]
+"""None: it has answered by itself."""
+
+Routes = Mapping[str, Mapping[str, R]]
+"""By path and method."""
+
+Document = Callable[[], Mapping[str, Any]]
 
 DOCUMENT = "/openapi.json"
 READING = ("GET", "HEAD")
@@ -107,11 +117,11 @@ class RoutedApplication(ContractApplication[E, F], Generic[E, R, F]):
     def __init__(
         self,
         exchange: Callable[[Scope, Receive, Send], E],
-        routes: Mapping[str, Mapping[str, R]],
+        routes: Routes[R],
         errors: ErrorTable[F],
         *,
         prefix: str = "",
-        document: Callable[[], Mapping[str, Any]] | None = None,
+        document: Document | None = None,
     ) -> None:
         super().__init__(exchange, errors)
         self.paths = Paths(routes if document is None else (*routes, DOCUMENT))
@@ -152,7 +162,7 @@ class RoutedApplication(ContractApplication[E, F], Generic[E, R, F]):
     def not_allowed(self, exchange: E, methods: Iterable[str]) -> Answer:
         return self.told(self._errors.method_not_allowed(", ".join(sorted(methods))), exchange)
 
-    def show_document(self, exchange: E, document: Callable[[], Mapping[str, Any]]) -> Answer:
+    def show_document(self, exchange: E, document: Document) -> Answer:
         if exchange.method not in READING:
             return self.not_allowed(exchange, READING)
         return Answer(msgspec.json.encode(document()))

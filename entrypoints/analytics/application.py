@@ -1,24 +1,21 @@
 """The application of this contract: routes, tokens and errors."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import msgspec
 
 from entrypoints.analytics import errors
 from entrypoints.analytics.door import Door, let_in
 from entrypoints.analytics.exchange import AnalyticsExchange
 from entrypoints.analytics.openapi import document
-from entrypoints.analytics.route import Handler
+from entrypoints.analytics.route import Route
 from entrypoints.analytics.routes import ROUTES
-from entrypoints.contract_application import RoutedApplication
+from entrypoints.contract_application import Document, RoutedApplication
 from entrypoints.exchange import Answer
 from entrypoints.paths import Found, segments_of
 
 PREFIX = "/analytics"
 
 
-class AnalyticsContract(RoutedApplication[AnalyticsExchange, Handler, Answer]):
+class AnalyticsContract(RoutedApplication[AnalyticsExchange, Route, Answer]):
     def __init__(self, door: Door) -> None:
         super().__init__(AnalyticsExchange, ROUTES, errors, prefix=PREFIX, document=document)
         self._door = door
@@ -27,10 +24,10 @@ class AnalyticsContract(RoutedApplication[AnalyticsExchange, Handler, Answer]):
         # An empty path is the list of what there is.
         return self.paths.find(segments_of(raw_path) or [""])
 
-    def show_document(self, _: AnalyticsExchange, document: Callable[[], Mapping[str, Any]]) -> Answer:
+    def show_document(self, _: AnalyticsExchange, document: Document) -> Answer:
         """By whatever method it is asked for."""
         return Answer(msgspec.json.encode(document()))
 
-    async def handle(self, handler: Handler, exchange: AnalyticsExchange) -> Answer:
+    async def handle(self, route: Route, exchange: AnalyticsExchange) -> Answer | None:
         await let_in(self._door, exchange)
-        return await handler(self._door, exchange)
+        return await route(self._door, exchange)

@@ -4,7 +4,7 @@ from entrypoints.cloud_connector import errors
 from entrypoints.cloud_connector.door import Door, let_in
 from entrypoints.cloud_connector.errors import Refusal, RefusedError, answer_to
 from entrypoints.cloud_connector.exchange import ConnectorExchange
-from entrypoints.cloud_connector.routes import ASKING, ROUTES, SOCKET, Handler, find_routes
+from entrypoints.cloud_connector.routes import ASKING, ROUTES, SOCKET, Route, find_routes
 from entrypoints.contract_application import ContractApplication
 from entrypoints.exchange import Answer, allow
 from entrypoints.operations.pages import App, Receive, Scope, Send
@@ -35,26 +35,26 @@ class CloudConnector(ContractApplication[ConnectorExchange, Refusal]):
         if exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method") is not None:
             exchange.always = self._door.origins.preflight(origin)
             return Answer(b"", 204, type=b"")
-        handler = self._choose(exchange, routes)
-        if handler is None:
+        route = self._choose(exchange, routes)
+        if route is None:
             return Answer(b"", 204, (allow(_allowed(routes)),), type=b"")
         await let_in(self._door, exchange)
         exchange.asks = exchange.scope["path_template"] in ASKING
-        return await handler(self._door, exchange)
+        return await route(self._door, exchange)
 
     def told(self, refusal: Refusal, exchange: ConnectorExchange) -> Answer:
         return answer_to(refusal, asked=exchange.asks)
 
-    def _choose(self, exchange: ConnectorExchange, routes: list[tuple[str, str]]) -> Handler | None:
+    def _choose(self, exchange: ConnectorExchange, routes: list[tuple[str, str]]) -> Route | None:
         """None for OPTIONS. Raises RefusedError for paths and methods that there are not."""
         if not routes:
             raise RefusedError(errors.NOT_FOUND)
         method = "GET" if exchange.method == "HEAD" else exchange.method
         for template, device in routes:
-            if handler := ROUTES[template].get(method):
+            if route := ROUTES[template].get(method):
                 exchange.scope["path_template"] = template
                 exchange.device = device
-                return handler
+                return route
         if method == "OPTIONS":
             return None
         raise RefusedError(errors.method_not_allowed(_allowed(routes)))

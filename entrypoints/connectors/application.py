@@ -24,7 +24,7 @@ class ConnectorsContract(RoutedApplication[ConnectorExchange, Route, Refusal]):
         super().__init__(partial(ConnectorExchange, public_url=door.public_url), ROUTES, errors)
         self._door = door
 
-    async def handle(self, route: Route, exchange: ConnectorExchange) -> Answer:
+    async def handle(self, route: Route, exchange: ConnectorExchange) -> Answer | None:
         """Token, scope, body and subject, in the order of the contract (2.2)."""
         if route.scopes:
             exchange.claims = await claims_of(self._door, exchange.header(b"authorization"), route.scopes)

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
-from entrypoints.contract_application import RoutedApplication
+from entrypoints.contract_application import RoutedApplication, Routes
 from entrypoints.exchange import Answer, allow
 from entrypoints.paths import Found
 from entrypoints.streams import errors
 from entrypoints.streams.door import Door, let_in
 from entrypoints.streams.exchange import StreamsExchange
-from entrypoints.streams.route import Route, Routes
+from entrypoints.streams.route import Route
 from entrypoints.streams.routes import MESSAGES
 
 PREFIX = "/streams"
@@ -18,7 +18,7 @@ REMEMBERED_PATHS = 10_000
 
 
 class StreamsContract(RoutedApplication[StreamsExchange, Route, Answer]):
-    def __init__(self, door: Door, routes: Routes) -> None:
+    def __init__(self, door: Door, routes: Routes[Route]) -> None:
         super().__init__(StreamsExchange, routes, errors)
         self._door = door
         self._known: dict[bytes, Found] = {}

@@ -1,9 +1,10 @@
 """The routes of the audit."""
 
-from entrypoints.audit.route import Routes, reading
+from entrypoints.audit.route import Route, reading
 from entrypoints.audit.routes import events, history, proof, trace
+from entrypoints.contract_application import Routes
 
-ROUTES: Routes = {
+ROUTES: Routes[Route] = {
     "/events": reading(events.list_events, events.PARAMETERS),
     "/events/{position}": reading(events.show_event),
     "/{context}/{id}/history": reading(history.show_history, history.PARAMETERS),
