@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from entrypoints.operations.pages import Receive, Scope, Send
 from projections.positions import Freshness
 
@@ -28,6 +30,10 @@ class TooLargeError(Exception):
 
 class TooSlowError(Exception):
     """The body did not come in the time that there is for it."""
+
+
+class UnreadableBodyError(Exception):
+    """The body is no JSON of the form that it is to have; the text says what is wrong."""
 
 
 class ClientGoneError(Exception):
@@ -70,6 +76,14 @@ class Exchange:
                 return await self._body(largest)
         except TimeoutError:
             raise TooSlowError from None
+
+    async def json_body(self, form: type[T], largest: int = LARGEST_BODY, seconds: float | None = None) -> T:
+        """The body as that form. Raises UnreadableBodyError, and what `body` raises."""
+        body = await self.body(largest, seconds)
+        try:
+            return msgspec.json.decode(body, type=form)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as wrong:
+            raise UnreadableBodyError(str(wrong)) from None
 
     async def _body(self, largest: int) -> bytes:
         parts, size = [], 0
