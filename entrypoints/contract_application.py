@@ -1,9 +1,14 @@
 """A wire contract as an application on bare ASGI: from a request to an answer, and from what goes wrong to what the
 contract says of it (ADR 16).
 
-A new contract is a package beside the others: `door.py` (what its routes need), `exchange.py` (one request, with what
-this contract reads from it), `errors.py` (an ErrorTable), `routes` (functions of door and exchange, by path and
-method), `openapi.py` where it has a document, and an `application.py` that says no more than this::
+A new contract is a package beside the others:
+
+- `door.py`: what stands behind its routes, and who is let in (`Bearers.claims_for` where a scope is needed);
+- `exchange.py`: one request, with what this contract reads from it (an `Exchange` as it is may do);
+- `errors.py`: its ErrorTable;
+- `routes`: functions of door and exchange, and the table of them by path and method;
+- `openapi.py`: its document, if it has one, of the pieces in `entrypoints/openapi.py`;
+- `application.py`, which says no more than this::
 
     class Audit(RoutedApplication[AuditExchange, Route, Answer]):
         def __init__(self, door: Door) -> None:
@@ -14,7 +19,8 @@ method), `openapi.py` where it has a document, and an `application.py` that says
             await let_in(self._door, exchange)
             return await route.handler(self._door, exchange)
 
-It gets its place in `listeners.py`. Whoever differs writes the one method over again in which he does.
+`listeners.py` gives it its place, `pyproject.toml` its independence of the other contracts. A contract that differs
+writes over that one method in which it does.
 """
 
 import logging
