@@ -8,16 +8,8 @@ A new contract is a package beside the others:
 - `errors.py`: its ErrorTable;
 - `routes`: functions of door and exchange, and the table of them by path and method;
 - `openapi.py`: its document, if it has one, of the pieces in `entrypoints/openapi.py`;
-- `application.py`, which says no more than this::
-
-    class Audit(RoutedApplication[AuditExchange, Route, Answer]):
-        def __init__(self, door: Door) -> None:
-            super().__init__(AuditExchange, ROUTES, errors, prefix=PREFIX, document=document)
-            self._door = door
-
-        async def handle(self, route: Route, exchange: AuditExchange) -> Answer | None:
-            await let_in(self._door, exchange)
-            return await route.handler(self._door, exchange)
+- `application.py`, as short as that of the audit: a RoutedApplication, which is given the exchange, the routes, the
+  module `errors` and whatever of `prefix` and `document` there is, with a method `handle` that lets in and calls.
 
 `listeners.py` gives it its place, `pyproject.toml` its independence of the other contracts. A contract that differs
 writes over that one method in which it does.
