@@ -1,9 +1,11 @@
 """Who a request speaks for: the bearer token of a person or a device, the same for every contract that asks for one."""
 
 from time import monotonic
+from typing import Literal
 from uuid import UUID
 
 from adapters.security.tokens import Claims, InvalidTokenError, Tokens
+from application.ports import LogUnavailableError
 from entrypoints.refusals import asked_by
 from projections.as_of import reading_as_of
 from projections.identity.accounts import Accounts
@@ -16,6 +18,10 @@ AUDIT_READ = "audit.read"
 
 class NoTokenError(Exception):
     """There is no bearer token in the request."""
+
+
+class ForbiddenError(Exception):
+    """The token does not allow it."""
 
 
 class LockedOut:
@@ -58,6 +64,25 @@ class Bearers:
         asked_by(f"user:{claims.user_id}")
         return claims
 
+    async def claims_for(self, what: str, scope: str, authorization: str | None) -> Claims:
+        """What the token of somebody says who may do what needs the scope. Raises ForbiddenError, and what `claims`
+        raises."""
+        claims = await self.claims(authorization)
+        require_scope(claims, what, scope)
+        return claims
+
+    async def claims_at(self, auth: Literal["open", "token"], authorization: str | None) -> Claims | None:
+        """What the header's token says, at a door that may stand open: there nobody needs one, but whoever shows a good
+        one is on record. Raises what `claims` raises where the door is closed."""
+        if auth == "open" and authorization is None:
+            return None
+        try:
+            return await self.claims(authorization)
+        except (NoTokenError, InvalidTokenError, LogUnavailableError):
+            if auth != "open":
+                raise
+            return None
+
     async def admits_device(self, authorization: str | None, device: str) -> bool:
         """Whether the token is the device's own, or one that may connect any device."""
         try:
@@ -65,6 +90,12 @@ class Bearers:
         except (NoTokenError, InvalidTokenError):
             return False
         return claims.sub == device or DEVICES_CONNECT in claims.scopes
+
+
+def require_scope(claims: Claims, what: str, scope: str) -> None:
+    """`what` begins the sentence that ForbiddenError says."""
+    if scope not in claims.scopes:
+        raise ForbiddenError(f"{what} needs a token with the scope {scope}")
 
 
 def token_in(authorization: str | None) -> str | None:

@@ -2,9 +2,11 @@
 has to notice that the client hangs up meanwhile."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from entrypoints.operations.pages import Receive, Scope, Send
 from projections.positions import Freshness
@@ -18,6 +20,9 @@ NO_CONTENT = 204
 
 Header = tuple[bytes, bytes]
 
+BEARER: Header = (b"www-authenticate", b"Bearer")
+CLOSE: Header = (b"connection", b"close")
+
 
 class TooLargeError(Exception):
     """The body is larger than the contract allows."""
@@ -25,6 +30,10 @@ class TooLargeError(Exception):
 
 class TooSlowError(Exception):
     """The body did not come in the time that there is for it."""
+
+
+class UnreadableBodyError(Exception):
+    """The body is no JSON of the form that it is to have; the text says what is wrong."""
 
 
 class ClientGoneError(Exception):
@@ -41,11 +50,13 @@ class Answer(NamedTuple):
 
 
 class Exchange:
-    """`always` are the headers that go with whatever is answered."""
+    """`named` is what the path names, decoded; `always` are the headers that go with whatever is answered."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.arrived = monotonic()
+        self.scope = scope
         self.method: str = scope["method"]
+        self.named: Mapping[str, str] = {}
         self.always: Sequence[Header] = ()
         self.has_begun = False
         self._headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -65,6 +76,14 @@ class Exchange:
                 return await self._body(largest)
         except TimeoutError:
             raise TooSlowError from None
+
+    async def json_body(self, form: type[T], largest: int = LARGEST_BODY, seconds: float | None = None) -> T:
+        """The body as that form. Raises UnreadableBodyError, and what `body` raises."""
+        body = await self.body(largest, seconds)
+        try:
+            return msgspec.json.decode(body, type=form)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as wrong:
+            raise UnreadableBodyError(str(wrong)) from None
 
     async def _body(self, largest: int) -> bytes:
         parts, size = [], 0
@@ -143,6 +162,14 @@ class Exchange:
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def allow(methods: str) -> Header:
+    return b"allow", methods.encode()
+
+
+def retry_after(seconds: int) -> Header:
+    return b"retry-after", str(seconds).encode()
 
 
 def position_headers(seen: Freshness) -> list[Header]:

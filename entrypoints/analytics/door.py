@@ -6,7 +6,6 @@ from datetime import datetime
 
 from adapters.analytics.query import Queries
 from adapters.analytics.replay import Replay, Selection
-from entrypoints.analytics.errors import ForbiddenError
 from entrypoints.bearers import Bearers
 from entrypoints.exchange import Exchange
 
@@ -26,6 +25,4 @@ class Door:
 async def let_in(door: Door, exchange: Exchange) -> None:
     """The log tells of everybody, so nobody reads it without the scope, wherever this runs. Raises NoTokenError,
     InvalidTokenError, ForbiddenError, and LogUnavailableError when nobody knows whose account is disabled."""
-    claims = await door.bearers.claims(exchange.header(b"authorization"))
-    if READ_ANALYTICS not in claims.scopes:
-        raise ForbiddenError(f"Analytics needs a token with the scope {READ_ANALYTICS}")
+    await door.bearers.claims_for("Analytics", READ_ANALYTICS, exchange.header(b"authorization"))

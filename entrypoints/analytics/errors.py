@@ -16,16 +16,12 @@ from adapters.analytics.ready_made import ParameterError
 from adapters.analytics.replay import ReplayError, ReplayTooLargeError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
-from entrypoints.bearers import NoTokenError
-from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
+from entrypoints.bearers import ForbiddenError, NoTokenError
+from entrypoints.exchange import BEARER, CLOSE, Answer, Header, TooLargeError, TooSlowError, allow, retry_after
 
 
 class BadRequestError(Exception):
     """The request cannot be understood."""
-
-
-class ForbiddenError(Exception):
-    """The token does not allow it."""
 
 
 def problem(status: int, code: str, message: str, headers: Sequence[Header] = ()) -> Answer:
@@ -33,10 +29,10 @@ def problem(status: int, code: str, message: str, headers: Sequence[Header] = ()
 
 
 def method_not_allowed(allowed: str) -> Answer:
-    return problem(405, "method_not_allowed", f"There are {allowed} here", ((b"allow", allowed.encode()),))
+    return problem(405, "method_not_allowed", f"There are {allowed} here", (allow(allowed),))
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     for kind in type(error).__mro__:
         if kind in _ANSWERS:
@@ -46,9 +42,7 @@ def answer_to(error: Exception) -> Answer | None:
     return None
 
 
-_RETRY: Header = (b"retry-after", b"5")
-_BEARER: Header = (b"www-authenticate", b"Bearer")
-_CLOSE: Header = (b"connection", b"close")
+_LATER: Header = retry_after(5)
 
 NOT_FOUND = problem(404, "not_found", "There is nothing at this path; GET /analytics lists what there is")
 INTERNAL = problem(500, "internal", "Internal server error")
@@ -67,15 +61,15 @@ _TOLD: Mapping[type[BaseException], tuple[int, str]] = {
     ReplayError: (400, "rule_failed"),
 }
 _ANSWERS: Mapping[type[BaseException], Answer] = {
-    NoTokenError: problem(401, "no_token", "A bearer token is required", (_BEARER,)),
-    InvalidTokenError: problem(401, "invalid_token", "The bearer token is not valid", (_BEARER,)),
-    TooLargeError: problem(413, "body_too_large", "The body is too large", (_CLOSE,)),
-    TooSlowError: problem(408, "body_too_slow", "The body did not come in time", (_CLOSE,)),
+    NoTokenError: problem(401, "no_token", "A bearer token is required", (BEARER,)),
+    InvalidTokenError: problem(401, "invalid_token", "The bearer token is not valid", (BEARER,)),
+    TooLargeError: problem(413, "body_too_large", "The body is too large", (CLOSE,)),
+    TooSlowError: problem(408, "body_too_slow", "The body did not come in time", (CLOSE,)),
     ExportBehindError: problem(
         503,
         "export_behind",
         "The export is too far behind the log: run `tidemark export`, or wait until the worker has",
-        (_RETRY,),
+        (_LATER,),
     ),
-    LogUnavailableError: problem(503, "log_unavailable", "The log cannot be reached, try again shortly", (_RETRY,)),
+    LogUnavailableError: problem(503, "log_unavailable", "The log cannot be reached, try again shortly", (_LATER,)),
 }

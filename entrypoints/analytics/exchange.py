@@ -1,14 +1,13 @@
 """One request of this contract and its answer."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
 from adapters.analytics.query import Answered
 from adapters.analytics.wire import Format
 from entrypoints.analytics.errors import BadRequestError
-from entrypoints.exchange import Answer, Exchange
-from entrypoints.operations.pages import Receive, Scope, Send
+from entrypoints.exchange import Answer, Exchange, UnreadableBodyError
 
 TYPES: Final[Mapping[Format, bytes]] = {
     "json": b"application/json",
@@ -17,14 +16,13 @@ TYPES: Final[Mapping[Format, bytes]] = {
 }
 
 
+LARGEST_BODY = 256 * 1024
+BODY_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
 class AnalyticsExchange(Exchange):
-    """`named` is what the path names, decoded."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self.named: Mapping[str, str] = {}
-        self.scope = scope
-
     @property
     def query(self) -> Mapping[str, str]:
         """The parameters after the `?`. Raises BadRequestError for one that is there twice."""
@@ -33,6 +31,14 @@ class AnalyticsExchange(Exchange):
         if len(query) < len(pairs):
             raise BadRequestError("A parameter is there twice")
         return query
+
+    async def read_body(self, form: type[T], expected: str) -> T:
+        """The body. Raises BadRequestError, which begins with what was expected, TooLargeError, TooSlowError and
+        ClientGoneError."""
+        try:
+            return await self.json_body(form, LARGEST_BODY, BODY_SECONDS)
+        except UnreadableBodyError as wrong:
+            raise BadRequestError(f"{expected}: {wrong}") from None
 
     def format(self, asked: str | None) -> Format:
         """That which was asked for, else that which the client accepts, else JSON. Raises BadRequestError."""

@@ -6,15 +6,13 @@ from typing import Any
 
 from adapters.analytics.ready_made import ANALYSES, Kind
 from entrypoints.analytics.exchange import TYPES
+from entrypoints.openapi import ID, TEXT, TIME, Json, answer, body, contract_document, json, parameter, refusals
 
-Json = dict[str, Any]
-
-_TEXT: Json = {"type": "string"}
 _NUMBER: Json = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e12}
 _SCHEMAS: dict[Kind, Json] = {
-    "time": {"type": "string", "format": "date-time"},
-    "id": {"type": "string", "format": "uuid"},
-    "text": _TEXT,
+    "time": TIME,
+    "id": ID,
+    "text": TEXT,
     "number": _NUMBER,
 }
 _FORMAT: Json = {"enum": list(TYPES), "description": "Wins over `Accept`; JSON unless either asks for another."}
@@ -34,25 +32,14 @@ _REFUSALS = {
 _QUESTION = ("400", "401", "403", "408", "422", "503")
 
 
-def _json(schema: Json) -> Json:
-    return {"application/json": {"schema": schema}}
-
-
 def _rows() -> Json:
     others: Json = {type.decode().partition(";")[0]: {} for form, type in TYPES.items() if form != "json"}
-    return {"description": "The rows.", "headers": _HEADERS, "content": {**_json({}), **others}}
+    return {"description": "The rows.", "headers": _HEADERS, "content": {**json({}), **others}}
 
 
-def _operation(summary: str, answer: Json, refusals: Sequence[str], **more: Any) -> Json:
-    refused = {
-        status: {"description": _REFUSALS[status], "content": _json({"$ref": "#/components/schemas/Problem"})}
-        for status in refusals
-    }
-    return {"summary": summary, "responses": {"200": answer, **refused}, **more}
-
-
-def _body(schema: Json) -> Json:
-    return {"required": True, "content": _json({"additionalProperties": False, "type": "object", **schema})}
+def _operation(summary: str, told: Json, refused: Sequence[str], **more: Any) -> Json:
+    responses = {"200": told, **refusals(_REFUSALS, refused, "Problem")}
+    return {"summary": summary, "responses": responses, **more}
 
 
 def _analyses() -> Json:
@@ -64,10 +51,7 @@ def _analyses() -> Json:
                 _rows(),
                 _QUESTION,
                 parameters=[
-                    *(
-                        {"name": one, "in": "query", "schema": _SCHEMAS[told.kind], "description": told.about}
-                        for one, told in analysis.parameters.items()
-                    ),
+                    *(parameter(one, _SCHEMAS[told.kind], told.about) for one, told in analysis.parameters.items()),
                     format,
                 ],
             )
@@ -78,31 +62,26 @@ def _analyses() -> Json:
 
 @cache
 def document() -> Json:
-    times = {"since": _SCHEMAS["time"], "until": _SCHEMAS["time"]}
+    times = {"since": TIME, "until": TIME}
     rule: Json = {
         "properties": {
-            "python": {**_TEXT, "description": "A program with `evolve(state, event)`."},
+            "python": {**TEXT, "description": "A program with `evolve(state, event)`."},
             "thresholds": {"type": "object"},
-            "context": {**_TEXT, "description": "Only events of this context."},
+            "context": {**TEXT, "description": "Only events of this context."},
             **times,
-            "beside": {"type": "array", "items": _TEXT, "description": "Which events are told of as what did happen."},
+            "beside": {"type": "array", "items": TEXT, "description": "Which events are told of as what did happen."},
         }
     }
-    asked: Json = {"required": ["sql"], "properties": {"sql": _TEXT, "format": {"type": ["string", "null"]}}}
-    return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Tidemark: analytics",
-            "version": "1",
-            "description": "SQL over the log and its telemetry, ready-made analyses, and what a rule would have done.",
-        },
-        "servers": [{"url": "/analytics"}],
-        "security": [{"bearer": []}],
-        "paths": {
+    asked: Json = {"required": ["sql"], "properties": {"sql": TEXT, "format": {"type": ["string", "null"]}}}
+    return contract_document(
+        "Tidemark: analytics",
+        "SQL over the log and its telemetry, ready-made analyses, and what a rule would have done.",
+        "/analytics",
+        {
             "/": {
                 "get": _operation(
                     "The ready-made analyses with their SQL, and the tables.",
-                    {"description": "As asked.", "content": _json({"type": "object"})},
+                    answer("As asked.", {"type": "object"}),
                     ("401", "403", "503"),
                 )
             },
@@ -111,27 +90,24 @@ def document() -> Json:
                     "One SELECT of DuckDB over the export and what came since.",
                     _rows(),
                     (*_QUESTION, "413"),
-                    requestBody=_body(asked),
+                    requestBody=body(asked),
                 )
             },
             "/replay": {
                 "post": _operation(
                     "History through a rule, beside what did happen. Nothing is recorded.",
-                    {"description": "What came of it.", "content": _json({"type": "object"})},
+                    answer("What came of it.", {"type": "object"}),
                     (*_QUESTION, "413"),
-                    requestBody=_body(rule),
+                    requestBody=body(rule),
                 )
             },
             **_analyses(),
         },
-        "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": {
-                "Problem": {
-                    "type": "object",
-                    "required": ["code", "message"],
-                    "properties": {"code": _TEXT, "message": _TEXT},
-                }
-            },
+        {
+            "Problem": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {"code": TEXT, "message": TEXT},
+            }
         },
-    }
+    )

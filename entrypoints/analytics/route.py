@@ -1,12 +1,7 @@
 """What a route of this contract is."""
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from entrypoints.analytics.door import Door
 from entrypoints.analytics.exchange import AnalyticsExchange
-from entrypoints.exchange import Answer
+from entrypoints.contract_application import Handler
 
-Handler = Callable[[Door, AnalyticsExchange], Awaitable[Answer]]
-
-Routes = Mapping[str, Mapping[str, Handler]]
-"""By path and method."""
+Route = Handler[Door, AnalyticsExchange]

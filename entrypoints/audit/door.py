@@ -14,10 +14,6 @@ from projections.audit.traces import TraceQueries
 from projections.audit.trail_queries import TrailQueries
 
 
-class ForbiddenError(Exception):
-    """The token does not allow it."""
-
-
 @dataclass(frozen=True)
 class Door:
     """Everything behind the routes. `head` is the end of the log now."""
@@ -36,6 +32,4 @@ class Door:
 async def let_in(door: Door, exchange: AuditExchange) -> None:
     """Raises NoTokenError, InvalidTokenError, ForbiddenError, and LogUnavailableError when nobody knows whose account
     is disabled."""
-    claims = await door.bearers.claims(exchange.header(b"authorization"))
-    if AUDIT_READ not in claims.scopes:
-        raise ForbiddenError(f"Reading the audit needs a token with the scope {AUDIT_READ}")
+    await door.bearers.claims_for("Reading the audit", AUDIT_READ, exchange.header(b"authorization"))

@@ -5,12 +5,9 @@ import msgspec
 from adapters.proof.inclusion import LogChangedError, NotProvedError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
-from entrypoints.audit.door import ForbiddenError
 from entrypoints.audit.exchange import BadRequestError, NotFoundError
-from entrypoints.bearers import NoTokenError
-from entrypoints.exchange import Answer, Header
-
-_BEARER: Header = (b"www-authenticate", b"Bearer")
+from entrypoints.bearers import ForbiddenError, NoTokenError
+from entrypoints.exchange import BEARER, Answer, Header, allow, retry_after
 
 
 def error(status: int, text: str, *headers: Header) -> Answer:
@@ -22,10 +19,10 @@ INTERNAL = error(500, "internal server error")
 
 
 def method_not_allowed(allowed: str) -> Answer:
-    return error(405, "method not allowed", (b"allow", allowed.encode()))
+    return error(405, "method not allowed", allow(allowed))
 
 
-def answer_to(fault: Exception) -> Answer | None:
+def refusal_of(fault: Exception) -> Answer | None:
     """None for what nobody expected."""
     match fault:
         case BadRequestError():
@@ -33,15 +30,15 @@ def answer_to(fault: Exception) -> Answer | None:
         case NotFoundError():
             return error(404, str(fault))
         case NotProvedError():
-            return error(404, str(fault), (b"retry-after", b"60"))
+            return error(404, str(fault), retry_after(60))
         case LogChangedError():
             return error(409, str(fault))
         case NoTokenError():
-            return error(401, "a token is needed; `tidemark token --scope audit.read` makes one", _BEARER)
+            return error(401, "a token is needed; `tidemark token --scope audit.read` makes one", BEARER)
         case InvalidTokenError():
             return error(401, str(fault), (b"www-authenticate", b'Bearer error="invalid_token"'))
         case ForbiddenError():
             return error(403, str(fault))
         case LogUnavailableError():
-            return error(503, "the database cannot be reached", (b"retry-after", b"1"))
+            return error(503, "the database cannot be reached", retry_after(1))
     return None

@@ -34,12 +34,10 @@ class NotFoundError(Exception):
 
 
 class AuditExchange(Exchange):
-    """`named` is what the path names, decoded."""
+    """`query` are the parameters, once they were read."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
-        self.scope = scope
-        self.named: Mapping[str, str] = {}
         self.query: Mapping[str, str] = {}
 
     def read_query(self, known: Collection[str]) -> None:

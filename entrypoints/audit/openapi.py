@@ -2,17 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from entrypoints.audit.routes.events import CONTEXTS, LARGEST_PAGE, ORDERS, PAGE, SOURCES
 from entrypoints.audit.routes.history import LARGEST_HISTORY
+from entrypoints.openapi import ID, TEXT, TIME, Json, answer, contract_document, named, parameter, ref, refusals
 
-Json = dict[str, Any]
-
-_TEXT: Json = {"type": "string"}
 _NAME: Json = {"type": "string", "minLength": 1}
-_ID: Json = {"type": "string", "format": "uuid"}
-_TIME: Json = {"type": "string", "format": "date-time"}
 _POSITION: Json = {"type": "integer", "minimum": 1, "maximum": 2**62}
 _MAYBE_TEXT: Json = {"type": ["string", "null"]}
 
@@ -27,8 +22,8 @@ _FILTERS: Json = {
         _names(2),
         "The kind of aggregate, such as `devices.device`.",
     ),
-    "id": (_ID, "The aggregate."),
-    "about": (_ID, "The aggregate, or whatever the event names by its id in a field of its own."),
+    "id": (ID, "The aggregate."),
+    "about": (ID, "The aggregate, or whatever the event names by its id in a field of its own."),
     "event": (
         _names(3),
         "The event, such as `devices.sensor.retired`.",
@@ -36,8 +31,8 @@ _FILTERS: Json = {
     "actor": (_NAME, "Who did it: `user:<id>`, `device:<id>`, `system:<part>` or `anonymous`."),
     "source": ({"enum": list(SOURCES)}, "Through what."),
     "correlation": (_NAME, "The conversation, as `X-Request-Id` says it."),
-    "since": (_TIME, "From this time on (RFC 3339)."),
-    "until": (_TIME, "Before this time."),
+    "since": (TIME, "From this time on (RFC 3339)."),
+    "until": (TIME, "Before this time."),
     "after": (_POSITION, "Behind this position."),
     "before": (_POSITION, "Before this position."),
 }
@@ -45,19 +40,11 @@ _ORDER = ({"enum": list(ORDERS)}, "Which come first.")
 _CURSOR = (_POSITION, "`next` of the page before.")
 
 
-def _parameter(name: str, schema: Json, about: str) -> Json:
-    return {"name": name, "in": "query", "schema": schema, "description": about}
-
-
-def _named(name: str, schema: Json, about: str) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": schema, "description": about}
-
-
 def _page(most: int) -> Sequence[Json]:
     return [
-        _parameter("order", *_ORDER),
-        _parameter("limit", {"type": "integer", "minimum": 1, "maximum": most, "default": PAGE}, "At most so many."),
-        _parameter("cursor", *_CURSOR),
+        parameter("order", *_ORDER),
+        parameter("limit", {"type": "integer", "minimum": 1, "maximum": most, "default": PAGE}, "At most so many."),
+        parameter("cursor", *_CURSOR),
     ]
 
 
@@ -69,18 +56,18 @@ _EVENT: Json = {
     ],
     "properties": {
         "position": {"type": "integer", "description": "Its place in the log, without gaps from 1."},
-        "id": _ID,
-        "at": _TIME,
-        "actor": _TEXT,
+        "id": ID,
+        "at": TIME,
+        "actor": TEXT,
         "actor_name": {**_MAYBE_TEXT, "description": "The username, where the actor is a user that there is."},
         "source": {"enum": list(SOURCES)},
-        "correlation_id": _TEXT,
+        "correlation_id": TEXT,
         "causation_id": {
             **_MAYBE_TEXT,
             "description": "The message, request or event that caused it, if that is known.",
         },
-        "topic": _TEXT,
-        "aggregate_id": _ID,
+        "topic": TEXT,
+        "aggregate_id": ID,
         "version": {"type": "integer", "description": "Which of the aggregate's events it is."},
         "data": {"description": "Without private fields; null for an event of a newer program."},
     },
@@ -89,7 +76,7 @@ _CHANGE: Json = {
     "type": "object",
     "required": ["path"],
     "properties": {
-        "path": {**_TEXT, "description": "The field, with dots between."},
+        "path": {**TEXT, "description": "The field, with dots between."},
         "before": {},
         "after": {},
         "added": {"type": "array"},
@@ -101,11 +88,11 @@ _NODE: Json = {
     "type": "object",
     "required": ["caused"],
     "properties": {
-        "event": {"$ref": "#/components/schemas/Event"},
-        "published": {**_TEXT, "description": "The subject on NATS."},
-        "cause": {**_TEXT, "description": "A message or a request."},
-        "correlation": {**_TEXT, "description": "Another conversation, which answered."},
-        "caused": {"type": "array", "items": {"$ref": "#/components/schemas/Node"}},
+        "event": ref("Event"),
+        "published": {**TEXT, "description": "The subject on NATS."},
+        "cause": {**TEXT, "description": "A message or a request."},
+        "correlation": {**TEXT, "description": "Another conversation, which answered."},
+        "caused": {"type": "array", "items": ref("Node")},
     },
 }
 _PROOF: Json = {
@@ -113,36 +100,31 @@ _PROOF: Json = {
     "required": ["position", "leaf", "path", "checkpoint"],
     "properties": {
         "position": {"type": "integer"},
-        "leaf": {**_TEXT, "description": "The hash of the event, in hexadecimal."},
-        "path": {"type": "array", "items": _TEXT, "description": "From the leaf upwards (RFC 6962)."},
+        "leaf": {**TEXT, "description": "The hash of the event, in hexadecimal."},
+        "path": {"type": "array", "items": TEXT, "description": "From the leaf upwards (RFC 6962)."},
         "checkpoint": {"type": "object", "description": "With its signature (Ed25519)."},
     },
 }
 
 
-def _answer(about: str, schema: Json, **others: Json) -> Json:
-    return {"description": about, "content": {"application/json": {"schema": schema}, **others}}
+_REFUSALS = {
+    "400": "A parameter cannot be what it is.",
+    "401": "A token is needed.",
+    "403": "The token has not the scope `audit.read`.",
+    "404": "There is no such thing, or not yet.",
+    "409": "The events are not those that were signed; `tidemark verify` says which.",
+    "503": "The database cannot be reached.",
+}
 
 
-def _operation(about: str, parameters: Sequence[Json], answer: Json, *refusals: str) -> Json:
-    errors = {
-        "400": "A parameter cannot be what it is.",
-        "401": "A token is needed.",
-        "403": "The token has not the scope `audit.read`.",
-        "404": "There is no such thing, or not yet.",
-        "409": "The events are not those that were signed; `tidemark verify` says which.",
-        "503": "The database cannot be reached.",
-    }
-    told = {
-        status: _answer(errors[status], {"$ref": "#/components/schemas/Error"})
-        for status in (*refusals, "401", "403", "503")
-    }
-    return {"get": {"summary": about, "parameters": list(parameters), "responses": {"200": answer, **told}}}
+def _operation(about: str, parameters: Sequence[Json], told: Json, *refused: str) -> Json:
+    responses = {"200": told, **refusals(_REFUSALS, (*refused, "401", "403", "503"), "Error")}
+    return {"get": {"summary": about, "parameters": list(parameters), "responses": responses}}
 
 
 @cache
 def document() -> Json:
-    event: Json = {"$ref": "#/components/schemas/Event"}
+    event: Json = ref("Event")
     events = {"type": "array", "items": event}
     step = {
         "allOf": [event],
@@ -165,8 +147,8 @@ def document() -> Json:
         "required": ["context", "aggregate", "id", "events", "next"],
         "properties": {
             "context": {"enum": list(CONTEXTS)},
-            "aggregate": _TEXT,
-            "id": _ID,
+            "aggregate": TEXT,
+            "id": ID,
             "events": {"type": "array", "items": step},
             "next": _MAYBE_TEXT,
         },
@@ -175,67 +157,63 @@ def document() -> Json:
         "type": "object",
         "required": ["correlation", "began", "events", "cut", "tree"],
         "properties": {
-            "correlation": _TEXT,
+            "correlation": TEXT,
             "began": {"type": "object"},
             "events": {"type": "integer"},
             "cut": {"type": "boolean", "description": "There is more than is shown."},
-            "tree": {"type": "array", "items": {"$ref": "#/components/schemas/Node"}},
+            "tree": {"type": "array", "items": ref("Node")},
         },
     }
     forms = {"enum": ["json", "ndjson", "csv", "sse"], "default": "json"}
-    files = {name: {"schema": _TEXT} for name in ("application/x-ndjson", "text/csv", "text/event-stream")}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Tidemark: audit", "version": "1", "description": "Who did what, and what came of it."},
-        "servers": [{"url": "/audit"}],
-        "security": [{"bearer": []}],
-        "paths": {
+    files = {name: {"schema": TEXT} for name in ("application/x-ndjson", "text/csv", "text/event-stream")}
+    return contract_document(
+        "Tidemark: audit",
+        "Who did what, and what came of it.",
+        "/audit",
+        {
             "/events": _operation(
                 "Search the log, or follow it (`text/event-stream`).",
                 [
-                    *(_parameter(name, *what) for name, what in _FILTERS.items()),
+                    *(parameter(name, *what) for name, what in _FILTERS.items()),
                     *_page(LARGEST_PAGE),
-                    _parameter("format", forms, "Wins over `Accept`."),
+                    parameter("format", forms, "Wins over `Accept`."),
                 ],
-                _answer("A page.", page, **files),
+                answer("A page.", page, **files),
                 "400",
             ),
             "/events/{position}": _operation(
-                "One event.", [_named("position", _POSITION, "Its place.")], _answer("The event.", event), "400", "404"
+                "One event.", [named("position", _POSITION, "Its place.")], answer("The event.", event), "400", "404"
             ),
             "/{context}/{id}/history": _operation(
                 "Everything that happened to one aggregate, and what each event made different.",
                 [
-                    _named("context", {"enum": list(CONTEXTS)}, "The context."),
-                    _named("id", _ID, "The aggregate."),
+                    named("context", {"enum": list(CONTEXTS)}, "The context."),
+                    named("id", ID, "The aggregate."),
                     *_page(LARGEST_HISTORY),
                 ],
-                _answer("A page, the oldest first unless asked otherwise.", history),
+                answer("A page, the oldest first unless asked otherwise.", history),
                 "400",
                 "404",
             ),
             "/proof/{position}": _operation(
                 "That an event is in the log: its leaf, the way to the root of a signed checkpoint, and that.",
-                [_named("position", _POSITION, "Its place.")],
-                _answer("The proof.", _PROOF),
+                [named("position", _POSITION, "Its place.")],
+                answer("The proof.", _PROOF),
                 "400",
                 "404",
                 "409",
             ),
             "/trace/{correlation}": _operation(
                 "Everything that came of one request or message.",
-                [_named("correlation", {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"}, "The conversation.")],
-                _answer("A tree.", trace),
+                [named("correlation", {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,100}$"}, "The conversation.")],
+                answer("A tree.", trace),
                 "400",
                 "404",
             ),
         },
-        "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
-            "schemas": {
-                "Event": _EVENT,
-                "Node": _NODE,
-                "Error": {"type": "object", "required": ["error"], "properties": {"error": _TEXT}},
-            },
+        {
+            "Event": _EVENT,
+            "Node": _NODE,
+            "Error": {"type": "object", "required": ["error"], "properties": {"error": TEXT}},
         },
-    }
+    )

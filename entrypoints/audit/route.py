@@ -1,22 +1,20 @@
 """What a route of the audit is."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from entrypoints.audit.door import Door
 from entrypoints.audit.exchange import AuditExchange
-from entrypoints.exchange import Answer
-
-Handler = Callable[[Door, AuditExchange], Awaitable[Answer | None]]
-"""None: it has answered by itself."""
+from entrypoints.contract_application import READING, Handler
 
 
 class Route(NamedTuple):
-    """A GET, with the parameters that it knows."""
+    """With the parameters that it knows."""
 
-    handler: Handler
+    handler: Handler[Door, AuditExchange]
     parameters: Collection[str] = ()
 
 
-Routes = Mapping[str, Route]
-"""By path."""
+def reading(handler: Handler[Door, AuditExchange], parameters: Collection[str] = ()) -> Mapping[str, Route]:
+    """All that there is at a path: the audit is only read."""
+    return dict.fromkeys(READING, Route(handler, parameters))

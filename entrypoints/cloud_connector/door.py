@@ -9,12 +9,11 @@ from typing import Literal
 
 from msgspec.structs import asdict
 
-from adapters.security.tokens import InvalidTokenError
 from adapters.websocket.links import Links
 from application.devices.ask import Asker
 from application.ports import DeviceLine, LogUnavailableError, Totals
 from domain.event import Origin
-from entrypoints.bearers import Bearers, NoTokenError
+from entrypoints.bearers import Bearers
 from entrypoints.cloud_connector.exchange import ConnectorExchange
 from entrypoints.cloud_connector.origins import Origins
 from entrypoints.cloud_connector.pending import Pending
@@ -73,16 +72,8 @@ class Door:
 
 
 async def let_in(door: Door, exchange: ConnectorExchange) -> None:
-    """Raises NoTokenError, InvalidTokenError, or LogUnavailableError when nobody knows whose account is disabled. Where
-    the door is open, whoever shows a good token is on record."""
-    authorization = exchange.header(b"authorization")
-    if door.auth == "open" and authorization is None:
-        return
-    try:
-        exchange.claims = await door.bearers.claims(authorization)
-    except (NoTokenError, InvalidTokenError, LogUnavailableError):
-        if door.auth != "open":
-            raise
+    """Raises NoTokenError, InvalidTokenError, or LogUnavailableError when nobody knows whose account is disabled."""
+    exchange.claims = await door.bearers.claims_at(door.auth, exchange.header(b"authorization"))
 
 
 def origin_of(exchange: ConnectorExchange) -> Origin:

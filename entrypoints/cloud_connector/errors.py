@@ -1,7 +1,7 @@
 """What goes wrong, in this contract's words. Reads answer with the one key `error`; commands and queries say the same
 text in `error`, as it is documented, and in `errors`, as older clients read it, beside an empty `response` (R3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,14 +12,15 @@ from application.ports import LogUnavailableError, NotConnectedError, NotPublish
 from entrypoints.bearers import NoTokenError
 from entrypoints.cloud_connector.pending import HurriedError
 from entrypoints.cloud_connector.ticker import TooManySubscribersError
-from entrypoints.exchange import Answer, TooLargeError
+from entrypoints.contract_application import of_kind
+from entrypoints.exchange import BEARER, Answer, Header, TooLargeError, allow, retry_after
 from projections.as_of import AsOfError
 
 
 class Refusal(NamedTuple):
     status: int
     text: str
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Sequence[Header] = ()
 
 
 class RefusedError(Exception):
@@ -30,8 +31,6 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
-_BEARER = (b"www-authenticate", b"Bearer")
-
 NOT_FOUND = Refusal(404, "resource not found")
 DEVICE_NOT_FOUND = Refusal(404, "Device not found")
 FOREIGN_PAGE = Refusal(403, "pages of this origin may not command devices; see TIDEMARK_CONNECTOR_ORIGINS")
@@ -40,12 +39,12 @@ INTERNAL = Refusal(500, "internal server error")
 
 
 def method_not_allowed(allowed: str) -> Refusal:
-    return Refusal(405, "method not allowed", ((b"allow", allowed.encode()),))
+    return Refusal(405, "method not allowed", (allow(allowed),))
 
 
 def away(text: str, seconds: int = 1) -> Refusal:
     """What it takes is not there just now."""
-    return Refusal(503, text, ((b"retry-after", str(seconds).encode()),))
+    return Refusal(503, text, (retry_after(seconds),))
 
 
 def refusal_of(error: Exception) -> Refusal | None:
@@ -56,7 +55,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         return Refusal(400, str(error))
     if isinstance(error, NotPublishedError):
         return away(f"the device cannot be reached now, nothing was sent: {error}")
-    return next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), None)
+    return of_kind(error, _REFUSALS)
 
 
 def answer_to(refusal: Refusal, *, asked: bool = False) -> Answer:
@@ -67,8 +66,8 @@ def answer_to(refusal: Refusal, *, asked: bool = False) -> Answer:
 
 
 _REFUSALS: Mapping[type[BaseException], Refusal] = {
-    NoTokenError: Refusal(401, "no claims", (_BEARER,)),
-    InvalidTokenError: Refusal(401, "invalid credentials", (_BEARER,)),
+    NoTokenError: Refusal(401, "no claims", (BEARER,)),
+    InvalidTokenError: Refusal(401, "invalid credentials", (BEARER,)),
     TooLargeError: Refusal(413, "request body too large"),
     NotConnectedError: DEVICE_NOT_FOUND,
     OutcomeUnknownError: away("storage has not answered yet; nothing was sent to the device", 5),

@@ -19,7 +19,8 @@ from domain.connectors.push import PushRepeatedError
 from domain.connectors.thing import ActionNotFoundError, PropertyNotFoundError, ThingInvalidError, ThingNotFoundError
 from domain.errors import DomainError, InvalidError
 from entrypoints.bearers import NoTokenError
-from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
+from entrypoints.contract_application import of_kind
+from entrypoints.exchange import BEARER, Answer, Header, TooLargeError, TooSlowError, allow, retry_after
 from projections.as_of import AsOfError
 
 JSON = b"application/json; charset=utf-8"
@@ -51,10 +52,7 @@ class _ErrorView(msgspec.Struct):
     more_info: str
 
 
-_BEARER: Sequence[Header] = ((b"www-authenticate", b"Bearer"),)
-_SOON: Sequence[Header] = ((b"retry-after", b"1"),)
-
-UNAUTHORIZED = Refusal(401, "UNAUTHORIZED", "Your token or credentials can't be verified", _BEARER)
+UNAUTHORIZED = Refusal(401, "UNAUTHORIZED", "Your token or credentials can't be verified", (BEARER,))
 FORBIDDEN = Refusal(
     403, "FORBIDDEN", "The provided token does not have sufficient permissions for the requested action"
 )
@@ -91,9 +89,9 @@ TOO_SLOW = Refusal(400, "BAD_REQUEST", "The body did not come in time")
 REMOVAL_FAILED = Refusal(500, "THING_REMOVAL_FAILED", "Not all things of this client could be removed")
 SEAL_BROKEN = Refusal(500, "CONFIGURATION_UNREADABLE", "The secrets of the configuration cannot be opened any more")
 INTERNAL = Refusal(500, "INTERNAL_SERVER_ERROR", "Something went wrong; please try again later")
-AWAY = Refusal(503, "SERVICE_UNAVAILABLE", "Storage is unavailable; try again shortly", _SOON)
+AWAY = Refusal(503, "SERVICE_UNAVAILABLE", "Storage is unavailable; try again shortly", (retry_after(1),))
 UNKNOWN_OUTCOME = Refusal(
-    503, "SERVICE_UNAVAILABLE", "Storage has not answered yet; this may still be stored", ((b"retry-after", b"5"),)
+    503, "SERVICE_UNAVAILABLE", "Storage has not answered yet; this may still be stored", (retry_after(5),)
 )
 
 
@@ -102,8 +100,8 @@ def answered(refusal: Refusal) -> Answer:
     return Answer(msgspec.json.encode(view), refusal.status, refusal.headers, JSON)
 
 
-def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    return answered(METHOD_NOT_ALLOWED._replace(headers=((b"allow", ", ".join(sorted(allowed)).encode()),)))
+def method_not_allowed(allowed: str) -> Refusal:
+    return METHOD_NOT_ALLOWED._replace(headers=(allow(allowed),))
 
 
 def refusal_of(error: Exception) -> Refusal | None:
@@ -112,7 +110,7 @@ def refusal_of(error: Exception) -> Refusal | None:
         return BAD_REQUEST._replace(text=str(error))
     if isinstance(error, RefusedError):
         return error.refusal
-    known = next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), None)
+    known = of_kind(error, _REFUSALS)
     if known is not None and not known.text and isinstance(error, DomainError):
         return known.saying(error.message)
     return known

@@ -23,7 +23,7 @@ SUBJECT = b"x-external-subject-id"
 
 
 class ConnectorExchange(Exchange):
-    """`named` is what the path names; `claims`, `subject` and `sent` (the body, a JSON object) are there where the
+    """`claims`, `subject` and `sent` (the body, a JSON object) are there where the
     route asks for them."""
 
     claims: Claims
@@ -32,8 +32,6 @@ class ConnectorExchange(Exchange):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, public_url: str) -> None:
         super().__init__(scope, receive, send)
-        self.named: Mapping[str, str] = {}
-        self._scope = scope
         self._public_url = public_url
 
     @property
@@ -50,7 +48,7 @@ class ConnectorExchange(Exchange):
         """Where we are reached, without a slash at the end: as it is set, else as the request names it."""
         if self._public_url:
             return self._public_url
-        return f"{self._scope.get('scheme', 'http')}://{self.header(b'host') or 'localhost'}"
+        return f"{self.scope.get('scheme', 'http')}://{self.header(b'host') or 'localhost'}"
 
     def href(self, path: str) -> str:
         """The address of what has this path below the API."""

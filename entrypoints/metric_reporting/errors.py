@@ -9,7 +9,8 @@ from application.ports import LogUnavailableError
 from domain.identity.logins import TooManyFailuresError
 from domain.metrics.report import ReportInvalidError
 from entrypoints.bearers import NoTokenError
-from entrypoints.exchange import Answer, Header, TooLargeError, TooSlowError
+from entrypoints.contract_application import of_kind
+from entrypoints.exchange import BEARER, Answer, Header, TooLargeError, TooSlowError, allow, retry_after
 from entrypoints.logins import LoginFailedError
 from entrypoints.metric_reporting.views import JSON, json_body
 from projections.as_of import AsOfError
@@ -48,11 +49,11 @@ def not_found(what: str) -> RefusedError:
     return RefusedError(refused(404, "Not Found", f"{what} not found"))
 
 
-def method_not_allowed(allowed: Sequence[str]) -> Answer:
-    return Answer(b"", 405, ((b"allow", ", ".join(sorted(allowed)).encode()),), type=b"")
+def method_not_allowed(allowed: str) -> Answer:
+    return Answer(b"", 405, (allow(allowed),), type=b"")
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
@@ -67,8 +68,8 @@ def answer_to(error: Exception) -> Answer | None:
     if isinstance(error, TokenTooEarlyError):
         return _unauthorized(f"token {error.claim} validation failed")
     if isinstance(error, TooManyFailuresError):
-        return refused(429, "Too Many Requests", error.message, ((b"retry-after", str(error.seconds).encode()),))
-    return next((_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS), None)
+        return refused(429, "Too Many Requests", error.message, (retry_after(error.seconds),))
+    return of_kind(error, _ANSWERS)
 
 
 def _errors(status: int, errors: Sequence[Mapping[str, Any]], headers: Sequence[Header] = ()) -> Answer:
@@ -80,14 +81,14 @@ def _plain(status: int, line: str, headers: Sequence[Header] = ()) -> Answer:
 
 
 def _unauthorized(line: str) -> Answer:
-    return _plain(401, line, ((b"www-authenticate", b"Bearer"),))
+    return _plain(401, line, (BEARER,))
 
 
 def _away(detail: str, seconds: int = 1) -> Answer:
-    return refused(503, "Service Unavailable", detail, ((b"retry-after", str(seconds).encode()),))
+    return refused(503, "Service Unavailable", detail, (retry_after(seconds),))
 
 
-PAGE_NOT_FOUND = _plain(404, "404 page not found")
+NOT_FOUND = _plain(404, "404 page not found")
 INTERNAL = refused(500, "Internal Server Error", "internal server error")
 # So says the daemon to whoever reports.
 INTERNAL_OF_REPORT = Answer(b'""\n', 500, type=JSON)

@@ -6,7 +6,6 @@ from urllib.parse import parse_qs
 
 from adapters.security.tokens import Pass
 from entrypoints.exchange import Exchange
-from entrypoints.operations.pages import Receive, Scope, Send
 
 # Of one report. The daemon knows no limit; nobody's metric comes near this one.
 LARGEST_REPORT = 8 * 1024 * 1024
@@ -15,24 +14,20 @@ BODY_SECONDS = 10.0
 
 
 class MetricExchange(Exchange):
-    """`named` is what the path names, decoded: `device`, `name`; `shown` is the token, where one was asked for."""
+    """`shown` is the token, where one was asked for."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self.named: Mapping[str, str] = {}
-        self.shown: Pass | None = None
-        self._scope = scope
+    shown: Pass | None = None
 
     @property
     def host(self) -> str | None:
         """The address of the connection."""
-        client = self._scope.get("client")
+        client = self.scope.get("client")
         return client[0] if client else None
 
     @cached_property
     def query(self) -> Mapping[str, str]:
         """The parameters after the `?`; of two with one name the last."""
-        pairs = parse_qs(str(self._scope["query_string"], "latin-1"), keep_blank_values=True, errors="replace")
+        pairs = parse_qs(str(self.scope["query_string"], "latin-1"), keep_blank_values=True, errors="replace")
         return {name: values[-1] for name, values in pairs.items()}
 
     async def report_body(self) -> bytes:

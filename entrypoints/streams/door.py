@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal
 
-from adapters.security.tokens import InvalidTokenError
 from application.executor import CommandExecutor
-from application.ports import LogUnavailableError
 from application.streams.deliveries import Deliveries
 from application.streams.messages import Arrivals, MessageLog
 from application.streams.polling import Poller
@@ -17,9 +15,8 @@ from domain.event import Origin
 from domain.streams.consumer import ANYBODY
 from domain.streams.placement import RANGES
 from domain.streams.topic import is_log
-from entrypoints.bearers import AUDIT_READ, Bearers, NoTokenError
+from entrypoints.bearers import AUDIT_READ, Bearers, NoTokenError, require_scope
 from entrypoints.correlation import correlation_id
-from entrypoints.streams.errors import ForbiddenError
 from entrypoints.streams.exchange import StreamsExchange
 from entrypoints.streams.room import Room
 from projections.positions import Positions
@@ -71,16 +68,8 @@ class Door:
 
 
 async def let_in(door: Door, exchange: StreamsExchange) -> None:
-    """Raises NoTokenError, InvalidTokenError, or LogUnavailableError when nobody knows whose account is disabled. Where
-    the door is open, whoever shows a good token is on record."""
-    authorization = exchange.header(b"authorization")
-    if door.auth == "open" and authorization is None:
-        return
-    try:
-        exchange.claims = await door.bearers.claims(authorization)
-    except (NoTokenError, InvalidTokenError, LogUnavailableError):
-        if door.auth != "open":
-            raise
+    """Raises NoTokenError, InvalidTokenError, or LogUnavailableError when nobody knows whose account is disabled."""
+    exchange.claims = await door.bearers.claims_at(door.auth, exchange.header(b"authorization"))
 
 
 def require_readable(exchange: StreamsExchange, topics: Collection[str]) -> None:
@@ -88,8 +77,7 @@ def require_readable(exchange: StreamsExchange, topics: Collection[str]) -> None
     if any(is_log(name) for name in topics):
         if exchange.claims is None:
             raise NoTokenError
-        if AUDIT_READ not in exchange.claims.scopes:
-            raise ForbiddenError(f"Reading the log needs a token with the scope {AUDIT_READ}")
+        require_scope(exchange.claims, "Reading the log", AUDIT_READ)
 
 
 def origin_of(exchange: StreamsExchange) -> Origin:

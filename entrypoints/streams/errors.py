@@ -10,14 +10,14 @@ from domain.streams.consumer import ConsumerInvalidError, NotRegisteredError, Re
 from domain.streams.group import AnotherReaderError
 from domain.streams.submission import KeyReusedError
 from domain.streams.topic import TopicNameError
-from entrypoints.bearers import NoTokenError
-from entrypoints.exchange import Answer, Header, TooSlowError
+from entrypoints.bearers import ForbiddenError, NoTokenError
+from entrypoints.contract_application import of_kind
+from entrypoints.exchange import BEARER, CLOSE, Answer, Header, TooSlowError, allow, retry_after
 from entrypoints.streams.bodies.messages import UnreadableError
 from projections.as_of import AsOfError
 
 TEXT = b"text/plain; charset=utf-8"
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
-_BEARER: Header = (b"www-authenticate", b"Bearer")
 
 
 class RefusedError(Exception):
@@ -26,10 +26,6 @@ class RefusedError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.body.decode())
         self.answer = answer
-
-
-class ForbiddenError(Exception):
-    """The token does not allow it."""
 
 
 def said(status: int, text: str, headers: Sequence[Header] = ()) -> Answer:
@@ -47,7 +43,7 @@ def bad_request(text: str) -> RefusedError:
 
 
 def method_not_allowed(allowed: str) -> Answer:
-    return line(405, "Method Not Allowed", ((b"allow", allowed.encode()),))
+    return line(405, "Method Not Allowed", (allow(allowed),))
 
 
 def content_length(largest: int, *, close: bool = False) -> RefusedError:
@@ -55,16 +51,16 @@ def content_length(largest: int, *, close: bool = False) -> RefusedError:
     text = (
         f"Content length must be defined (HTTP/1.1 chunked not supported), greater than 0 and less than {largest} bytes"
     )
-    return RefusedError(said(400, text, ((b"connection", b"close"),) if close else ()))
+    return RefusedError(said(400, text, (CLOSE,) if close else ()))
 
 
-def answer_to(error: Exception) -> Answer | None:
+def refusal_of(error: Exception) -> Answer | None:
     """None for what nobody expected."""
     if isinstance(error, RefusedError):
         return error.answer
     if isinstance(error, (UnreadableError, ForbiddenError, AsOfError)):
         return said(403 if isinstance(error, ForbiddenError) else 400, str(error))
-    if (known := next((_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS), None)) is not None:
+    if (known := of_kind(error, _ANSWERS)) is not None:
         return known
     if isinstance(error, DomainError):
         return said(404 if isinstance(error, NotFoundError) else 400, error.message)
@@ -72,7 +68,7 @@ def answer_to(error: Exception) -> Answer | None:
 
 
 def _away(text: str, seconds: int = 1) -> Answer:
-    return said(503, text, ((b"retry-after", str(seconds).encode()),))
+    return said(503, text, (retry_after(seconds),))
 
 
 NOT_FOUND = line(404, "404 page not found")
@@ -82,10 +78,10 @@ NOT_READY = _away("Broker is unavailable to handle producer/consumer requests")
 INVALID_TOPIC = said(400, "Invalid topic")
 
 _ANSWERS: Mapping[type[BaseException], Answer] = {
-    NoTokenError: said(401, "A bearer token is required", (_BEARER,)),
-    InvalidTokenError: said(401, "The bearer token is not valid", (_BEARER,)),
+    NoTokenError: said(401, "A bearer token is required", (BEARER,)),
+    InvalidTokenError: said(401, "The bearer token is not valid", (BEARER,)),
     TopicNameError: INVALID_TOPIC,
-    TooSlowError: said(408, "The body did not come in time", ((b"connection", b"close"),)),
+    TooSlowError: said(408, "The body did not come in time", (CLOSE,)),
     ConsumerInvalidError: said(400, "Consumer id and topics can not be empty"),
     RegisteredOtherwiseError: said(400, "Consumer already registered with different parameters"),
     NotRegisteredError: said(409, "Consumer not registered"),

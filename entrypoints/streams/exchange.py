@@ -10,7 +10,6 @@ from urllib.parse import unquote_to_bytes
 from adapters.security.tokens import Claims
 from entrypoints.exchange import Answer, ClientGoneError, Exchange, TooLargeError
 from entrypoints.http_protocol import connection_of
-from entrypoints.operations.pages import Receive, Scope, Send
 
 # A body that is longer under way is not waited for.
 BODY_SECONDS = 30.0
@@ -21,13 +20,9 @@ _malformed = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
 
 class StreamsExchange(Exchange):
-    """`named` is what the path names, decoded. `claims` are of whoever showed a token."""
+    """`claims` are of whoever showed a token."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(scope, receive, send)
-        self.named: Mapping[str, str] = {}
-        self.claims: Claims | None = None
-        self.scope = scope
+    claims: Claims | None = None
 
     @cached_property
     def query(self) -> Mapping[str, Sequence[str]]:

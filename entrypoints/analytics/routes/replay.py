@@ -11,9 +11,6 @@ from entrypoints.analytics.errors import BadRequestError
 from entrypoints.analytics.exchange import AnalyticsExchange
 from entrypoints.exchange import Answer
 
-LARGEST = 256 * 1024
-BODY_SECONDS = 10.0
-
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -30,10 +27,7 @@ class ReplayBody(msgspec.Struct, forbid_unknown_fields=True):
 
 async def replay(door: Door, exchange: AnalyticsExchange) -> Answer:
     """Nothing is recorded. Whoever hangs up is no longer waited for."""
-    try:
-        sent = msgspec.json.decode(await exchange.body(LARGEST, BODY_SECONDS), type=ReplayBody)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as wrong:
-        raise BadRequestError(f"The body cannot be read: {wrong}") from None
+    sent = await exchange.read_body(ReplayBody, "The body cannot be read")
     if (sent.python is None) == (sent.thresholds is None):
         raise BadRequestError("A rule is either `python` or `thresholds`")
     run = door.replay(Selection(sent.context, sent.since, sent.until, sent.beside))

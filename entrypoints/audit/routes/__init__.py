@@ -1,12 +1,13 @@
 """The routes of the audit."""
 
-from entrypoints.audit.route import Route, Routes
+from entrypoints.audit.route import Route, reading
 from entrypoints.audit.routes import events, history, proof, trace
+from entrypoints.contract_application import Routes
 
-ROUTES: Routes = {
-    "/events": Route(events.list_events, events.PARAMETERS),
-    "/events/{position}": Route(events.show_event),
-    "/{context}/{id}/history": Route(history.show_history, history.PARAMETERS),
-    "/proof/{position}": Route(proof.show_proof),
-    "/trace/{correlation}": Route(trace.show_trace),
+ROUTES: Routes[Route] = {
+    "/events": reading(events.list_events, events.PARAMETERS),
+    "/events/{position}": reading(events.show_event),
+    "/{context}/{id}/history": reading(history.show_history, history.PARAMETERS),
+    "/proof/{position}": reading(proof.show_proof),
+    "/trace/{correlation}": reading(trace.show_trace),
 }

@@ -1,14 +1,11 @@
 """The routes of the cloud connector, by path and method (contract devices 1.2)."""
 
-from collections.abc import Awaitable, Callable, Mapping
-
 from entrypoints.cloud_connector.door import Door
 from entrypoints.cloud_connector.exchange import ConnectorExchange
 from entrypoints.cloud_connector.routes import ask, devices, status, status_stream
-from entrypoints.exchange import Answer
+from entrypoints.contract_application import Handler, Routes
 
-Handler = Callable[[Door, ConnectorExchange], Awaitable[Answer | None]]
-"""None: it has answered by itself."""
+Route = Handler[Door, ConnectorExchange]
 
 DEVICE_LIST = "/devices"
 SOCKET = "/connect"
@@ -39,7 +36,7 @@ def is_own(path: str) -> bool:
     return any(template != DEVICE_LIST for template, _ in find_routes(path))
 
 
-ROUTES: Mapping[str, Mapping[str, Handler]] = {
+ROUTES: Routes[Route] = {
     "/cloud-connector/status": {"GET": status.show_status},
     "/cloud-connector/status/stream": {"GET": status_stream.stream_status},
     "/status": {"GET": devices.list_ids},

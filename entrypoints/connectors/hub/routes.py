@@ -1,19 +1,19 @@
 """The routes of the services, by path and method. Some are written in two ways (contract connectors C12)."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from entrypoints.connectors.exchange import API
 from entrypoints.connectors.hub import states, things
 from entrypoints.connectors.hub.errors import answered
 from entrypoints.connectors.route import Route
+from entrypoints.contract_application import Routes
 
 _CALLBACK = f"{API}/connectorhub/callback"
 _THING = f"{_CALLBACK}/instances/things/{{thing}}"
 
 _Of = partial(Route, answered=answered)
 
-HUB_ROUTES: Mapping[str, Mapping[str, Route]] = {
+HUB_ROUTES: Routes[Route] = {
     f"{_CALLBACK}/instances/things": {"POST": _Of(things.make_thing)},
     _THING: {"DELETE": _Of(things.remove_thing)},
     f"{_THING}/status": {"PUT": _Of(things.change_status)},

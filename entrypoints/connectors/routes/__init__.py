@@ -1,7 +1,5 @@
 """The routes of this contract, by path and method (contract connectors 2.4 and 2.6)."""
 
-from collections.abc import Mapping
-
 from entrypoints.connectors.door import ACT_ON_THINGS, MANAGE, READ_SUBJECTS, READ_THINGS
 from entrypoints.connectors.exchange import API
 from entrypoints.connectors.hub.routes import HUB_ROUTES
@@ -18,6 +16,7 @@ from entrypoints.connectors.routes import (
     publications,
     things,
 )
+from entrypoints.contract_application import Routes
 
 _MANAGE = (MANAGE,)
 # Whoever manages things may see them.
@@ -29,7 +28,7 @@ _THINGS = f"{API}/things"
 _THING = f"{_THINGS}/{{thing}}"
 _COMPONENT = f"{_THING}/components/{{component}}"
 
-ROUTES: Mapping[str, Mapping[str, Route]] = {
+ROUTES: Routes[Route] = {
     f"{_CONNECTORS}/descriptions": {"GET": Route(descriptions.list_descriptions)},
     f"{_CONNECTORS}/descriptions/{{description}}": {"GET": Route(descriptions.show_description)},
     f"{_CONNECTORS}/instances": {

@@ -6,6 +6,7 @@ from typing import Any
 from entrypoints.lambda_iot.openapi import accounts, commands, devices, parts, readings, system
 from entrypoints.lambda_iot.openapi.pieces import AS_OF_HEADER, AS_OF_PARAMETER, Paths, Piece
 from entrypoints.lambda_iot.openapi.schemas import RESPONSES, SCHEMAS
+from entrypoints.openapi import BEARER
 
 ABOUT = """\
 Devices, sensors, actors, and what they measure. Bodies are JSON whatever their content type says; errors are one JSON
@@ -24,14 +25,7 @@ def document() -> dict[str, Any]:
         "components": {
             "schemas": dict(SCHEMAS),
             "responses": dict(RESPONSES),
-            "securitySchemes": {
-                "bearer": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "A token of `POST /login`.",
-                }
-            },
+            "securitySchemes": {"bearer": {**BEARER, "description": "A token of `POST /login`."}},
         },
     }
 

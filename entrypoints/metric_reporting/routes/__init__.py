@@ -1,9 +1,8 @@
 """The routes of metric reporting, by path and method (contract metrics 1.3)."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, NamedTuple
 
-from entrypoints.exchange import Answer
+from entrypoints.contract_application import Handler, Routes
 from entrypoints.metric_reporting.door import Door
 from entrypoints.metric_reporting.exchange import MetricExchange
 from entrypoints.metric_reporting.routes import (
@@ -18,14 +17,11 @@ from entrypoints.metric_reporting.routes import (
     status,
 )
 
-Handler = Callable[[Door, MetricExchange], Awaitable[Answer | None]]
-"""None: it has answered by itself."""
-
 
 class Route(NamedTuple):
     """`access`: `token` always needs one, `read` unless reading is open, `open` never."""
 
-    handler: Handler
+    handler: Handler[Door, MetricExchange]
     access: Literal["token", "read", "open"]
 
 
@@ -38,7 +34,7 @@ _ONE = "/devices/{device}/metrics/{name}/historic"
 _OF_ALL = {"GET": Route(history.stream_history, "read")}
 _OF_ONE = {"GET": Route(history.show_device_history, "read")}
 
-ROUTES: Mapping[str, Mapping[str, Route]] = {
+ROUTES: Routes[Route] = {
     REPORT: {"PUT": Route(report.report, "token")},
     "/metrics": {"PUT": Route(bulk.report_many, "token")},
     "/metrics/federate": {"GET": Route(federate.federate, "read")},

@@ -10,7 +10,7 @@ from entrypoints.exchange import Answer
 from entrypoints.metric_reporting.bodies.encoded import UnreadableError, plain
 from entrypoints.metric_reporting.bodies.many import NDJSON, Item, Items, Sent, items_in
 from entrypoints.metric_reporting.door import Door
-from entrypoints.metric_reporting.errors import answer_to, unknown_host, unparsable
+from entrypoints.metric_reporting.errors import refusal_of, unknown_host, unparsable
 from entrypoints.metric_reporting.exchange import MetricExchange
 from entrypoints.metric_reporting.recording import (
     BODY_SECONDS,
@@ -64,7 +64,7 @@ def _result(item: Item, known: Mapping[str, UUID]) -> msgspec.Raw:
             return _DONE
         refusal = unknown_host(item.device).answer
     else:
-        refusal = answer_to(item)  # type: ignore[assignment]  # there is one for every refusal
+        refusal = refusal_of(item)  # type: ignore[assignment]  # there is one for every refusal
     return msgspec.Raw(refusal.body.rstrip())
 
 

@@ -9,7 +9,7 @@ from domain.metrics import grid as grids
 from domain.metrics.grid import DurationUnknownError, Grid, RangeReversedError
 from entrypoints.exchange import Answer, position_headers
 from entrypoints.metric_reporting.door import Door
-from entrypoints.metric_reporting.errors import PAGE_NOT_FOUND, RefusedError, bad_request, not_found
+from entrypoints.metric_reporting.errors import NOT_FOUND, RefusedError, bad_request, not_found
 from entrypoints.metric_reporting.exchange import MetricExchange
 from entrypoints.metric_reporting.points import Points
 from entrypoints.metric_reporting.shown_ids import in_shown_order
@@ -112,7 +112,7 @@ def _grid(exchange: MetricExchange, now: int) -> Grid:
         except DurationUnknownError as unknown:
             raise bad_request(unknown.message) from None
     if named["start"] == "last" and "end" not in named:
-        raise RefusedError(PAGE_NOT_FOUND)  # never a time: the word is the beginning of another route
+        raise RefusedError(NOT_FOUND)  # never a time: the word is the beginning of another route
     start = _time(named["start"])
     return grids.between(start, _time(named["end"]) if "end" in named else now, now)
 

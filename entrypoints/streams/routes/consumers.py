@@ -7,7 +7,7 @@ from application.streams.consumer import CommitPositions, RegisterConsumer, Unre
 from application.streams.polling import Polled
 from domain.streams.group import Group
 from domain.streams.topic import check_name, is_log, is_reserved
-from entrypoints.exchange import Answer
+from entrypoints.exchange import Answer, retry_after
 from entrypoints.streams.door import Door, origin_of, require_readable
 from entrypoints.streams.errors import INVALID_TOPIC, RefusedError, bad_request
 from entrypoints.streams.exchange import StreamsExchange, readable
@@ -18,8 +18,8 @@ LONGEST_ID = 1_000
 LONGEST_WAIT_MS = 60_000
 
 _NO_STORE = (b"cache-control", b"no-store")
-_NOTHING_NEW = Answer(b"", 204, (_NO_STORE, (b"retry-after", b"1")), type=b"")
-_NO_PARTITIONS = Answer(b"", 204, (_NO_STORE, (b"retry-after", b"5")), type=b"")
+_NOTHING_NEW = Answer(b"", 204, (_NO_STORE, retry_after(1)), type=b"")
+_NO_PARTITIONS = Answer(b"", 204, (_NO_STORE, retry_after(5)), type=b"")
 _MOVED = Answer(b"", 204, (_NO_STORE,), type=b"")
 _OK = Answer(b"OK", type=HTML)
 _ALREADY = Answer(b"Already registered", type=HTML)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from entrypoints.contract_application import Handler
 from entrypoints.exchange import Answer
 from entrypoints.streams.door import Door
 from entrypoints.streams.errors import NOT_READY, said
 from entrypoints.streams.exchange import StreamsExchange
-from entrypoints.streams.route import Handler
 
 _host = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d+)?").fullmatch
 
@@ -26,7 +26,7 @@ async def show_brokers(door: Door, exchange: StreamsExchange) -> Answer:
     return Answer(msgspec.json.encode(brokers) + b"\n")
 
 
-def status(name: str, port: Callable[[Door], int]) -> Handler:
+def status(name: str, port: Callable[[Door], int]) -> Handler[Door, StreamsExchange]:
     """How a listener says that it is ready."""
 
     async def show_status(door: Door, exchange: StreamsExchange) -> Answer:
