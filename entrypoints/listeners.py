@@ -7,6 +7,7 @@ from adapters.proof.inclusion import InclusionProofs
 from adapters.security.callback_tokens import CallbackTokens
 from adapters.security.codes import ConsentCodes
 from adapters.websocket.gateway import WebSocketGateway
+from application.policies.forgetting import Forgetting
 from entrypoints.analysing import replays
 from entrypoints.analytics.application import PREFIX as ANALYTICS_PREFIX
 from entrypoints.analytics.application import AnalyticsContract
@@ -38,6 +39,9 @@ from entrypoints.operations import pages
 from entrypoints.operations.front import Front
 from entrypoints.operations.pages import App
 from entrypoints.operations.readiness import NotReadyError, database_is_reachable
+from entrypoints.privacy.application import PREFIX as PRIVACY_PREFIX
+from entrypoints.privacy.application import Privacy
+from entrypoints.privacy.door import Door as PrivacyDoor
 from entrypoints.refusals import RefusalRecord
 from entrypoints.showing import MAPPER, shown_event
 from entrypoints.sockets import API, CONNECTOR, CONSUMER, DISCOVERY, LISTENERS, METRICS, PRODUCER, WORKER
@@ -56,6 +60,7 @@ from projections.devices.commands import CommandQueries
 from projections.devices.messages import MessageQueries
 from projections.metrics.current import CurrentMetricQueries
 from projections.metrics.history_queries import MetricHistoryQueries
+from projections.persons import PersonQueries
 from projections.positions import log_head
 from projections.streams.groups import GroupQueries
 from projections.streams.places import PlaceQueries
@@ -128,6 +133,7 @@ def contract_apps(api: Api) -> Mapping[str, App]:
     moments = Moments(api.database)
     analytics = AnalyticsContract(AnalyticsDoor(api.analytics, replays(api.settings), bearers, utc_now))
     about_the_log = BesideAnother(analytics, ANALYTICS_PREFIX, lambda _: False, AsOf(main, moments))
+    about_the_log = BesideAnother(_privacy(api, bearers), PRIVACY_PREFIX, lambda _: False, about_the_log)
     return {
         API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, about_the_log),
         CONNECTOR.name: AsOf(connector, moments),
@@ -225,6 +231,11 @@ def _audit(api: Api, bearers: Bearers) -> Audit:
             stopping=api.stopping,
         )
     )
+
+
+def _privacy(api: Api, bearers: Bearers) -> Privacy:
+    records = PersonQueries(api.database, api.positions)
+    return Privacy(PrivacyDoor(bearers, Forgetting(api.executor, records)))
 
 
 def _metrics(api: Api, locked_out: LockedOut, logins: Logins) -> MetricReporting:

@@ -1,0 +1,1 @@
+"""Privacy over HTTP: forgetting persons (docs/how-to/forget-somebody.md)."""
