@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from domain.event import Origin
 
 app = typer.Typer(
-    help="Forget a person: the key of everything that the log tells of who it is is destroyed, for good.",
+    help="Forget a person: destroy, for good, the key of whatever in the log tells who it was.",
     no_args_is_help=True,
 )
 

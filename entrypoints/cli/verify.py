@@ -66,7 +66,8 @@ def export_log(
         Path | None, typer.Option(metavar="FILE", help="Write the checkpoints too, from the table.")
     ] = None,
 ) -> None:
-    """Write the log as it is stored, for `verify --offline`: JSON lines, with secrets and personal data in them."""
+    """Write the log as it is stored, for `verify --offline`: JSON lines, with what is private in them; who somebody
+    is, is encrypted."""
     from adapters.proof.export import export_log
     from application.ports import LogUnavailableError
 

@@ -48,7 +48,7 @@ _PROBLEM: Json = {
 @cache
 def document() -> Json:
     forget: Json = {
-        "summary": "Forget a person: the key of what the log tells of who it is is destroyed, for good.",
+        "summary": "Forget a person: destroy, for good, the key of whatever in the log tells who it was.",
         "requestBody": body(_WHOM),
         "responses": {
             "200": answer("Nothing names the person any more.", ref("Forgotten")),
