@@ -50,4 +50,4 @@ def withheld_fields(aggregate: str) -> Collection[str]:
     """What is private or personal in any event of this kind of aggregate, `<context>.<aggregate>`; so it is in its
     state."""
     events = (event for topic, event in CATALOGUE.by_topic.items() if topic.startswith(f"{aggregate}."))
-    return frozenset(name for event in events for name in event.withheld())
+    return frozenset(name for event in events for name in event.withheld)

@@ -14,6 +14,7 @@ class EventMeta(ValueMeta):
 
     topic: str
     private: tuple[str, ...]
+    withheld: tuple[str, ...]
     forgets: bool
 
     def __new__(
@@ -30,6 +31,7 @@ class EventMeta(ValueMeta):
         cls: EventMeta = super().__new__(mcls, name, bases, namespace, **config)  # type: ignore[assignment]  # a metaclass returns its own kind
         cls.topic = topic
         cls.private = private
+        cls.withheld = (*private, *cls.personal)
         cls.forgets = forgets
         return cls
 
@@ -37,22 +39,18 @@ class EventMeta(ValueMeta):
 class Event(Value, metaclass=EventMeta):
     """A fact. `topic` is its stored name, `<context>.<aggregate>.<participle>.vN`, which never changes.
 
-    `private` names fields that stay in the log, as do the personal ones: they are left out of NATS and of every answer.
-    An event that `forgets` destroys the key of its `person` with the commit that records it.
+    `private` names fields that stay in the log, as do the personal ones: what is `withheld` so is left out of NATS and
+    of every answer. An event that `forgets` destroys the key of its `person` with the commit that records it.
     """
 
     topic: ClassVar[str]
     private: ClassVar[tuple[str, ...]]
+    withheld: ClassVar[tuple[str, ...]]
     forgets: ClassVar[bool]
 
     def upcast(self) -> "Event":
         """The same fact in its present shape. Only superseded versions override this."""
         return self
-
-    @classmethod
-    def withheld(cls) -> tuple[str, ...]:
-        """The fields that do not leave the log."""
-        return (*cls.private, *cls.personal)
 
 
 class Origin(Value):

@@ -167,8 +167,8 @@ def _needed(schemas: Document, names: Iterable[str]) -> Iterable[str]:
 def _public(schema: Document, event: type[Event]) -> Document:
     return {
         **schema,
-        "properties": {name: shape for name, shape in schema["properties"].items() if name not in event.withheld()},
-        "required": [name for name in schema["required"] if name not in event.withheld()],
+        "properties": {name: shape for name, shape in schema["properties"].items() if name not in event.withheld},
+        "required": [name for name in schema["required"] if name not in event.withheld],
     }
 
 

@@ -154,9 +154,11 @@ class EmbeddedPostgres:
         self._lock.release()
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL). The directory stays ours until `stop` or `restart`."""
+        """End it as a crash would (SIGKILL), with the processes of its connections, which would answer for a moment
+        longer. The directory stays ours until `stop` or `restart`."""
         if self._child is not None:
             self._child.stop([])
+            finish_off_leftovers("postgres", self._cluster.folder, ())
 
     def restart(self) -> None:
         """Stop it if it runs and start it again, on the same port. Raises what `start` raises."""

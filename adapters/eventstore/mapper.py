@@ -152,7 +152,7 @@ class Mapper:
         if event.upcast is not Event.upcast:
             present = self.catalogue.decode(topic, data)
             event, data = type(present), msgspec.Raw(self._encoder.encode(present))
-        if withheld := event.withheld():
+        if withheld := event.withheld:
             shown = {name: value for name, value in fields_of(data).items() if name not in withheld}
             return event.topic, self._encoder.encode(shown)
         return event.topic, bytes(data)
@@ -160,7 +160,7 @@ class Mapper:
     def is_public(self, topic: str) -> bool:
         """Whether `data` leaves the log as it is stored: most events keep nothing back and have never changed."""
         event = self.catalogue.by_topic.get(topic)
-        return event is not None and not event.withheld() and event.upcast is Event.upcast
+        return event is not None and not event.withheld and event.upcast is Event.upcast
 
     def public_data(self, topic: str, data: msgspec.Raw) -> bytes:
         """The data alone of `public`."""

@@ -86,7 +86,7 @@ def recorded(catalogue: Catalogue, headers: Mapping[str, str], data: bytes) -> R
     ValueError for a message that no relay of this version made."""
     topic = headers["ce-type"]
     event = catalogue.by_topic.get(topic)
-    if (event is not None and event.withheld()) or "ce-dataref" in headers:
+    if (event is not None and event.withheld) or "ce-dataref" in headers:
         return None
     causation = headers.get("ce-causationid")
     return Recorded(

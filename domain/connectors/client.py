@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from msgspec import field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from domain.decider import Decider
 from domain.errors import AlreadyExistsError, DomainError, InvalidError, NotFoundError
@@ -53,16 +53,7 @@ class ClientCreatedV1(
     awaits: Awaits = "worker"
 
     def upcast(self) -> ClientCreated:
-        return ClientCreated(
-            person=None,
-            owner=self.owner,
-            subject=self.subject,
-            type_id=self.type_id,
-            instance_id=self.instance_id,
-            configuration=self.configuration,
-            sealed=self.sealed,
-            awaits=self.awaits,
-        )
+        return ClientCreated(person=None, **asdict(self))
 
 
 class ClientRedirected(Event, topic="connectors.client.redirected.v1", private=("location",)):

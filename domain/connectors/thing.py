@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 from uuid import UUID
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from domain.decider import Decider
 from domain.errors import InvalidError, NotFoundError
@@ -96,16 +96,7 @@ class ThingMadeV1(Event, topic="connectors.thing.made.v1", personal=("subject",)
     client_id: UUID | None = None
 
     def upcast(self) -> ThingMade:
-        return ThingMade(
-            person=None,
-            thing_id=self.thing_id,
-            owner=self.owner,
-            subject=self.subject,
-            connector_thing_id=self.connector_thing_id,
-            description=self.description,
-            status=self.status,
-            client_id=self.client_id,
-        )
+        return ThingMade(person=None, **asdict(self))
 
 
 class ThingRedescribed(Event, topic="connectors.thing.redescribed.v1"):

@@ -6,7 +6,7 @@ Somebody who was forgotten keeps the name to nobody's use: whoever came after wo
 from collections.abc import Sequence
 from uuid import UUID
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from domain.decider import Decider
 from domain.errors import AlreadyExistsError, NotFoundError
@@ -39,7 +39,7 @@ class UserRegisteredV1(
     email: str | None = None
 
     def upcast(self) -> UserRegistered:
-        return UserRegistered(person=None, username=self.username, password_hash=self.password_hash, email=self.email)
+        return UserRegistered(person=None, **asdict(self))
 
 
 class PasswordRehashed(

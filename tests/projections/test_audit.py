@@ -259,7 +259,7 @@ def test_no_state_shows_what_is_private_in_an_event() -> None:
         secrets = {
             text
             for event, fields in zip(samples, stored, strict=True)
-            for field in event.withheld()
+            for field in event.withheld
             for text in _texts(fields.get(field))
         }
         state: State | None = None
