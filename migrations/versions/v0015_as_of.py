@@ -1,7 +1,7 @@
-"""Current metrics as of any moment: the values of a metric in pages, in the place of keyframes of devices.
+"""Current metrics and state messages as of any moment.
 
-The last values of each metric lie in its row, and move to a page when there are enough of them. Both are arrays, which
-do not shrink.
+The last values of each metric lie in its row, and move to a page when there are enough of them; that was told by
+keyframes of devices before. A state message says which was the oldest that was there when it came.
 """
 
 from alembic import op
@@ -50,8 +50,11 @@ def upgrade() -> None:
     op.execute("CREATE INDEX metric_pages_last_of_metric ON metric_pages (metric_id, device_id) WHERE ends")
     op.execute("CREATE INDEX metric_pages_last_of_device ON metric_pages (device_id, metric_id) WHERE ends")
 
+    op.execute("ALTER TABLE state_messages ADD COLUMN oldest bigint NOT NULL DEFAULT 1")
+
 
 def downgrade() -> None:
+    op.execute("ALTER TABLE state_messages DROP COLUMN oldest")
     op.execute("DROP TABLE metric_pages")
     columns = ("lasts", "first", "began", "moments", "numbers", "texts")
     op.execute(f"ALTER TABLE current_metrics {', '.join(f'DROP COLUMN {column}' for column in columns)}")
