@@ -1,4 +1,4 @@
-"""Current metrics and state messages as of any moment.
+"""Current metrics, state messages and the names of topics as of any moment.
 
 The last values of each metric lie in its row, and move to a page when there are enough of them; that was told by
 keyframes of devices before. A state message says which was the oldest that was there when it came.
@@ -51,9 +51,12 @@ def upgrade() -> None:
     op.execute("CREATE INDEX metric_pages_last_of_device ON metric_pages (device_id, metric_id) WHERE ends")
 
     op.execute("ALTER TABLE state_messages ADD COLUMN oldest bigint NOT NULL DEFAULT 1")
+    op.execute("CREATE TABLE stream_topics (name text PRIMARY KEY, since bigint NOT NULL)")
+    op.execute("INSERT INTO stream_topics SELECT name, min(position) FROM stream_partition_moments GROUP BY name")
 
 
 def downgrade() -> None:
+    op.execute("DROP TABLE stream_topics")
     op.execute("ALTER TABLE state_messages DROP COLUMN oldest")
     op.execute("DROP TABLE metric_pages")
     columns = ("lasts", "first", "began", "moments", "numbers", "texts")
