@@ -94,7 +94,7 @@ def place_sql(page: str, position: str) -> str:
 
 def time_sql(page: str, place: str) -> str:
     after = f"({page}.moments[{place}] & {_LATEST}) - {_MIDDLE}"
-    return f"{page}.began + make_interval(secs => ({after}) / 1e6)"
+    return f"{page}.began + make_interval(secs => ({after}) / 1000000::float8)"
 
 
 def expires_sql(time: str, lasts: str) -> str:
