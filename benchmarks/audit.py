@@ -99,6 +99,7 @@ async def _past(bench: Bench, database: Database, sensor: UUID, events: int) -> 
         "sensors": directory.list_sensors,
         "readings": lambda: readings.list(Range(), 100),
         "readings of a sensor": lambda: readings.list(Range(sensor), 100),
+        "newest readings of each sensor": lambda: readings.latest(None),
     }
     figures = []
     for name, ask in lists.items():

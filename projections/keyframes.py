@@ -1,6 +1,6 @@
 """What a read model that writes over its rows was at an earlier moment: keyframes, and the events behind them.
 
-Every so often the state of one key (a thing, a device, a group) is kept beside the position of the event that made it.
+Every so often the state of one key (a thing, a group) is kept beside the position of the event that made it.
 As of a later position the state is the last keyframe before it, with the events of the key since then folded in: fewer
 than a keyframe is apart, and all of one stream, because an event of another stream than the last makes a keyframe too.
 So it costs the same however old the moment is and however much there is of the key (docs/adr/0023).
@@ -54,13 +54,11 @@ class Happened(NamedTuple):
 
 
 class Told(NamedTuple):
-    """An event of a key. One that `ends` it leaves nothing; what comes later begins anew. One that says much asks for
-    keyframes more often: with every so many versions."""
+    """An event of a key. One that `ends` it leaves nothing; what comes later begins anew."""
 
     key: UUID
     recorded: Recorded
     ends: bool = False
-    every: int = 0
 
 
 class Folding(NamedTuple, Generic[S]):
@@ -110,13 +108,13 @@ class Keyframes(Generic[S]):
     def _due(self, told: Iterable[Told]) -> set[tuple[UUID, int]]:
         streams, every = self._streams, self._folding.every
         due = set()
-        for key, recorded, ends, sooner in told:
+        for key, recorded, ends in told:
             last = streams[key]
             if ends:
                 if last is not None:
                     streams[key] = None
                     due.add((key, recorded.position))
-            elif last != recorded.aggregate_id or recorded.version % (sooner or every) == 0:
+            elif last != recorded.aggregate_id or recorded.version % every == 0:
                 streams[key] = recorded.aggregate_id
                 due.add((key, recorded.position))
         return due
@@ -125,7 +123,7 @@ class Keyframes(Generic[S]):
         folding, keys = self._folding, {key for key, _ in due}
         states = dict(await self._load(keys, to))
         rows = []
-        for key, recorded, ends, _ in told:
+        for key, recorded, ends in told:
             if key not in keys:
                 continue
             position = recorded.position

@@ -76,3 +76,38 @@ def listed_then(one_sensor: bool, start: bool, end: bool, after: bool, order: Or
         SELECT p.id, p.sensor_id, p.value, p.value_at FROM ({" UNION ALL ".join(arms)}) p
         ORDER BY p.value_at {direction}, p.id {direction} LIMIT %(limit)s::bigint OFFSET %(offset)s::bigint
     """.encode()
+
+
+# Of each sensor the newest by the time of the position, found as now by jumping from one to the next; what was ahead of
+# our time, and what was corrected since, is little and looked at as a whole.
+_UNTOUCHED_BY = _UNTOUCHED.format(values=VALUES_PER_EVENT)
+_EACH_LATEST = f"""
+    WITH RECURSIVE sensor(id) AS (
+        (SELECT sensor_id FROM public.readings ORDER BY sensor_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT r.sensor_id FROM public.readings r WHERE r.sensor_id > s.id ORDER BY r.sensor_id LIMIT 1)
+        FROM sensor s WHERE s.id IS NOT NULL
+    ), found AS (
+        SELECT latest.* FROM sensor s CROSS JOIN LATERAL (
+            SELECT r.id, r.sensor_id, r.value, r.value_at FROM public.readings r
+            WHERE r.sensor_id = s.id AND {_UNTOUCHED_BY} AND r.value_at <= {_THEN} + {AHEAD} AND r.id + 0 >= (
+                SELECT coalesce(max(c.position), 0) * {VALUES_PER_EVENT} FROM reading_cutoffs c WHERE c.sensor_id = s.id
+            )
+            ORDER BY r.value_at DESC, r.id DESC LIMIT 1
+        ) latest
+        UNION ALL
+        SELECT r.id, r.sensor_id, r.value, r.value_at FROM public.readings r
+        WHERE {_SHOWN.format(r="r")} AND {_UNTOUCHED_BY} AND r.value_at - r.received_at > {AHEAD}
+            AND timezone('UTC', r.value_at) > timezone('UTC', {_THEN} + {AHEAD})
+        UNION ALL
+        SELECT v.id, v.sensor_id, v.value, v.value_at FROM public.reading_versions v
+        WHERE {_SHOWN.format(r="v")} AND {_OF_THEN}
+    )
+    SELECT * FROM (SELECT DISTINCT ON (sensor_id) * FROM found ORDER BY sensor_id, value_at DESC, id DESC) latest
+    ORDER BY value_at {{order}}, id {{order}} LIMIT %(limit)s::bigint
+"""
+LATEST_THEN: dict[Order, bytes] = {
+    "asc": _EACH_LATEST.format(order="ASC").encode(),
+    "desc": _EACH_LATEST.format(order="DESC").encode(),
+}
+"""The newest reading of each sensor; the parameters are those of now, and `position`."""

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from domain.identifiers import VALUES_PER_EVENT
 from projections.as_of import moment
 from projections.database import Database
-from projections.devices.past_readings import listed_then
+from projections.devices.past_readings import LATEST_THEN, listed_then
 from projections.devices.readings import READING_CUTOFFS, READINGS
 
 Order = Literal["asc", "desc"]
@@ -126,8 +126,11 @@ class ReadingQueries:
         """The newest reading of the sensor, or of every one that has any."""
         if sensor_id is not None:
             return await self.list(Range(sensor_id), 1)
+        query, values = _LATEST[order], {"limit": limit}
+        if (asked := moment()) is not None:
+            query, values = LATEST_THEN[order], {"limit": limit, "position": await asked.resolve()}
         async with self._long:
-            rows = await self._database.fetch(_LATEST[order], {"limit": limit}, LONG_SECONDS)
+            rows = await self._database.fetch(query, values, LONG_SECONDS)
         return [ReadingRow._make(row) for row in rows]
 
     async def buckets(

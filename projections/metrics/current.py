@@ -13,24 +13,17 @@ import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
 from domain.event import Recorded
-from domain.identifiers import VALUES_PER_EVENT, metric_id
+from domain.identifiers import metric_id
 from domain.metrics.report import Nature, nature
 from domain.metrics.reports import MetricsReported
 from projections.as_of import moment, reading_as_of
 from projections.database import Database
-from projections.keyframes import PastStates
-from projections.metrics.current_rows import (
-    CURRENT_METRIC_KEYFRAMES,
-    CURRENT_METRICS,
-    DEVICE_REMOVED,
-    METRICS,
-    UNNESTED,
-    Reported,
-    columns_of,
-    metric_keyframes,
-    told_of_devices,
-)
+from projections.metrics.current_pages import CurrentPages
+from projections.metrics.current_past import ALL_THEN, OF_DEVICE_THEN, OF_METRIC_THEN
+from projections.metrics.current_rows import CURRENT_METRICS, METRIC_PAGES
 from projections.readmodel import Target
+
+DEVICE_REMOVED = "devices.device.removed.v1"
 
 # Values that are read at a time by who wants them all.
 AT_ONCE = 5_000
@@ -40,46 +33,32 @@ class CurrentMetrics:
     """The read model `current_metrics`."""
 
     name: ClassVar[str] = "current_metrics"
-    version: ClassVar[int] = 2
-    tables: ClassVar[Sequence[sa.Table]] = (CURRENT_METRICS, CURRENT_METRIC_KEYFRAMES)
+    version: ClassVar[int] = 3
+    tables: ClassVar[Sequence[sa.Table]] = (CURRENT_METRICS, METRIC_PAGES)
 
     def __init__(self) -> None:
-        self._keyframes = metric_keyframes()
+        self._pages = CurrentPages()
+        self._next = 0
 
     async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        await self._keyframes.take(batch, told_of_devices(batch), to)
-        reported: dict[UUID, dict[str, Reported]] = {}
-        removed: list[UUID] = []
+        if batch[0].position != self._next:
+            self._pages.forget()  # the last batch was not committed
+        self._next = 0  # until all of it is done
+        pages, removed = self._pages, dict[UUID, int]()
+        await pages.know({one.event.device_id for one in batch if isinstance(one.event, MetricsReported)}, to)
         for one in batch:
             event = one.event
             if isinstance(event, MetricsReported):
-                of_device = reported.setdefault(event.device_id, {})
-                number, at = one.position * VALUES_PER_EVENT, one.envelope.at
-                for index, report in enumerate(event.reports):
-                    before = of_device.get(report.name)
-                    of_device[report.name] = Reported(before.since if before else number + index, report, at)
+                if event.device_id in removed:
+                    await pages.write(to)
+                    await pages.remove({event.device_id: removed.pop(event.device_id)}, to)
+                pages.add(event.device_id, event.reports, one.position, one.envelope.at)
             elif event.topic == DEVICE_REMOVED:
-                removed.append(one.aggregate_id)
-                reported.pop(one.aggregate_id, None)
-        table = to.name(CURRENT_METRICS)
+                removed.setdefault(one.aggregate_id, one.position)
+        await pages.write(to)
         if removed:
-            await to.connection.execute(f"DELETE FROM {table} WHERE device_id = ANY(%s)".encode(), (removed,))
-        if reported:
-            await to.connection.execute(_UPSERT.format(table=table).encode(), _columns(reported), prepare=True)
-
-
-_UPSERT = f"""
-    INSERT INTO {{table}} AS c SELECT * FROM {UNNESTED}
-    ON CONFLICT (device_id, metric_id) DO UPDATE SET
-        type = excluded.type, slope = excluded.slope, units = excluded.units, number = excluded.number,
-        words = excluded.words, reported_at = excluded.reported_at, expires_at = excluded.expires_at
-"""
-
-
-def _columns(reported: dict[UUID, dict[str, Reported]]) -> dict[str, Sequence[object]]:
-    return columns_of(
-        {device: {metric_id(name): last for name, last in of_device.items()} for device, of_device in reported.items()}
-    )
+            await pages.remove(removed, to)
+        self._next = batch[-1].position + 1
 
 
 class DeviceMetric(NamedTuple):
@@ -125,11 +104,10 @@ class CurrentMetricQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._past = PastStates(database, METRICS)
 
     async def of_device(self, device_id: UUID, now: datetime) -> Sequence[DeviceMetric] | None:
         """By name. None when the device never reported anything."""
-        rows = await self._all(_OF_DEVICE, [device_id], device_id=device_id)
+        rows = await self._all(OF_DEVICE_THEN, _OF_DEVICE, device_id=device_id)
         if not rows:
             return None
         return [
@@ -140,13 +118,12 @@ class CurrentMetricQueries:
 
     async def of_metric(self, name: str, now: datetime) -> Sequence[MetricValue]:
         """By device id. None at all when no device has a value of it."""
-        devices = None if moment() is None else await self._that_may_have_had(metric_id(name))
-        rows = await self._all(_OF_METRIC, devices, metric_id=metric_id(name), now=now)
+        rows = await self._all(OF_METRIC_THEN, _OF_METRIC, metric_id=metric_id(name), now=now)
         return [MetricValue(device_id, _value(type, number, words)) for device_id, type, number, words in rows]
 
     async def over_devices(self, now: datetime) -> Sequence[FleetMetric]:
         """Every metric that any device has a value of, by name."""
-        rows = await self._all(_OVER_DEVICES, None, now=now)
+        rows = await self._all(ALL_THEN, _OVER_DEVICES, now=now)
         first: dict[UUID, tuple[str, str, str, str]] = {}
         least: dict[UUID, float] = {}
         most: dict[UUID, float] = {}
@@ -163,9 +140,9 @@ class CurrentMetricQueries:
     async def everything(self, now: datetime) -> AsyncIterator[CurrentValue]:
         """All there is, one metric after the other and in each by device id; some thousands are read at a time."""
         place = {"after_metric": UUID(int=0), "after_device": UUID(int=0)}
-        # What was is folded once, and then all of it is there.
+        # Which pages held then is looked up once for all of it.
         at_once = AT_ONCE if moment() is None else _ALL
-        while rows := await self._all(_EVERYTHING, None, now=now, limit=at_once, **place):
+        while rows := await self._all(ALL_THEN, _EVERYTHING, now=now, limit=at_once, **place):
             for _, device_id, name, type, slope, units, number, words, reported_at in rows:
                 value = _value(type, number, words)
                 yield CurrentValue(name, device_id, nature(type, slope), units, value, reported_at)
@@ -173,42 +150,17 @@ class CurrentMetricQueries:
                 return
             place = {"after_metric": rows[-1][0], "after_device": rows[-1][1]}
 
-    async def _all(
-        self, statement: sa.Select[Any], devices: Sequence[UUID] | None, **values: Any
-    ) -> Sequence[TupleRow]:
-        """The rows of a statement, of the moment that is asked for; it looks at no other devices (None: at all)."""
+    async def _all(self, then: str, statement: sa.Select[Any], **values: Any) -> Sequence[TupleRow]:
+        """The rows of a statement, of the moment that is asked for; `then` tells those that it looks at."""
         asked = moment()
         if asked is None:
             return await self._database.all(statement, **values)
         position = await asked.resolve()
         with reading_as_of(None):
-            if devices is None:
-                devices = [id for (id,) in await self._database.fetch(_EVER_REPORTED)]
-            then = columns_of(await self._past.at(position, devices))
-            return await self._database.all_of(CURRENT_METRICS, UNNESTED, statement, **then, **values)
-
-    async def _that_may_have_had(self, metric: UUID) -> Sequence[UUID]:
-        """The devices that have the metric now, and those that were removed."""
-        with reading_as_of(None):
-            rows = await self._database.fetch(_EVER_HAD, (metric,))
-        return [id for (id,) in rows]
+            return await self._database.all_of(CURRENT_METRICS, then, statement, position=position, **values)
 
 
 _ALL = 2**62
-
-# One look into the index for each device, however many keyframes it has.
-_EVER_REPORTED = b"""
-    WITH RECURSIVE found AS (
-        (SELECT key FROM current_metric_keyframes ORDER BY key LIMIT 1)
-        UNION ALL
-        SELECT (SELECT f.key FROM current_metric_keyframes f WHERE f.key > found.key ORDER BY f.key LIMIT 1)
-        FROM found WHERE found.key IS NOT NULL
-    ) SELECT key FROM found WHERE key IS NOT NULL
-"""
-_EVER_HAD = b"""
-    SELECT device_id FROM current_metrics WHERE metric_id = %s
-    UNION SELECT key FROM current_metric_keyframes WHERE stream IS NULL
-"""
 
 _KINDS = {
     **dict.fromkeys(("int8", "int16", "int32"), "signed"),

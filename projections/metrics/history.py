@@ -18,7 +18,7 @@ from domain.metrics.reports import MetricsReported
 from domain.metrics.series import begin, report
 from projections.as_of import POSITION
 from projections.database import METADATA, storable
-from projections.metrics.current_rows import DEVICE_REMOVED
+from projections.metrics.current import DEVICE_REMOVED
 from projections.metrics.packed import Block, BlockKey, Line, packed, unpacked
 from projections.readmodel import Target
 

@@ -9,18 +9,29 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from domain.identifiers import reading_place
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from domain.identifiers import VALUES_PER_EVENT, reading_place
 from domain.metrics.grid import ARCHIVES, Grid
 from domain.metrics.series import STEP
 from projections.as_of import ForgottenError, reading_as_of
 from projections.database import Database
-from projections.keyframes import PastStates
-from projections.metrics.current_rows import METRICS, CurrentRow, Reported
+from projections.metrics.current_past import OF_METRIC_THEN
+from projections.metrics.current_rows import CURRENT_METRICS
 
-_GONE = b"""
-    SELECT DISTINCT key FROM current_metric_keyframes
-    WHERE stream IS NULL AND position > %(position)b::bigint AND (%(device)b::uuid IS NULL OR key = %(device)b::uuid)
-"""
+_GONE = f"""
+    SELECT FROM metric_pages e CROSS JOIN LATERAL (
+        SELECT numbers FROM metric_pages p
+        WHERE p.metric_id = e.metric_id AND p.device_id = e.device_id AND p.first <= %(position)b::bigint
+        ORDER BY p.first DESC LIMIT 1
+    ) p
+    WHERE e.ends AND e.upto > %(position)b::bigint AND e.since < (%(position)b::bigint + 1) * {VALUES_PER_EVENT}
+        AND (%(device)b::uuid IS NULL OR e.device_id = %(device)b::uuid)
+        AND (%(metric)b::uuid IS NULL OR e.metric_id = %(metric)b::uuid)
+        AND p.numbers IS NOT NULL
+    LIMIT 1
+""".encode()
 _TIMES = b"""
     SELECT notification_id, split_part(convert_from(substring(state FROM 52 FOR 28), 'UTF8'), '"', 1)::timestamptz
     FROM events WHERE notification_id = ANY(%s::bigint[])
@@ -31,22 +42,22 @@ _KEPT = ("an hour", "a day", "90 days")
 class HistoryPast:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._current = PastStates(database, METRICS)
 
     async def ends(self, position: int, devices: Collection[UUID], metric: UUID, now: int) -> Mapping[UUID, int]:
         """The last second that was written of the metric of each device by `now`. A text has ended what was fed; when
         exactly that was written last is not kept, and the second of the text stands for it."""
-        states = await self._current.at(position, devices)
-        return {device: _end(metrics[metric], now) for device, metrics in states.items() if metric in metrics}
+        values = {"position": position, "metric_id": metric, "devices": list(devices)}
+        with reading_as_of(None):
+            rows = await self._database.all_of(CURRENT_METRICS, OF_METRIC_THEN, _LAST, **values)
+        return {device: _end(number is None, reported, expires, now) for device, number, reported, expires in rows}
 
     async def require_still_there(self, position: int, device: UUID | None = None, metric: UUID | None = None) -> None:
         """Of the device and the metric, or of any. Raises ForgottenError when a device was removed that had a history
         then: it has gone with the device."""
         with reading_as_of(None):
-            rows = await self._database.fetch(_GONE, {"position": position, "device": device})
-        for metrics in (await self._current.at(position, [id for (id,) in rows])).values():
-            if any(_plain(row).number is not None for id, row in metrics.items() if metric in (None, id)):
-                raise ForgottenError("as_of: the history of a device is gone since the device was removed")
+            gone = await self._database.fetch(_GONE, {"position": position, "device": device, "metric": metric})
+        if gone:
+            raise ForgottenError("as_of: the history of a device is gone since the device was removed")
 
     async def require_known(self, missing: Mapping[int, int], grid: Grid) -> None:
         """`missing` tells of series the last time that should be on the grid and is not there. Raises ForgottenError
@@ -73,14 +84,15 @@ def last_missing(segments: Iterable[tuple[int, int]], step: int, first: int, las
     return last if at <= last else missing
 
 
-def _end(row: CurrentRow | Reported, now: int) -> int:
-    plain = _plain(row)
-    reported = int(plain.reported_at.timestamp())
-    if plain.number is None:
+def _end(is_text: bool, reported_at: datetime, expires_at: datetime, now: int) -> int:
+    reported = int(reported_at.timestamp())
+    if is_text:
         return reported
-    until = min(int(plain.expires_at.timestamp()), now)
+    until = min(int(expires_at.timestamp()), now)
     return reported + max(0, until - reported) // STEP * STEP
 
 
-def _plain(row: CurrentRow | Reported) -> CurrentRow:
-    return row.row() if isinstance(row, Reported) else row
+_C = CURRENT_METRICS.c
+_LAST = sa.select(_C.device_id, _C.number, _C.reported_at, _C.expires_at).where(
+    _C.device_id == sa.any_(sa.bindparam("devices", type_=ARRAY(sa.Uuid)))
+)

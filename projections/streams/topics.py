@@ -4,7 +4,7 @@ What a partition was after each of its entries is kept too, so that it can be as
 messages of then: some hundred bytes for each request that brought messages, however many those were.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from math import exp
@@ -59,6 +59,15 @@ STREAM_PARTITION_MOMENTS = sa.Table(
     METADATA,
     *_partition_columns(),
     sa.Column("position", sa.BigInteger, primary_key=True),
+)
+
+# Which topics there are, from which position on. They do not go away.
+STREAM_TOPICS = sa.Table(
+    "stream_topics",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    info={"as_of": f"SELECT * FROM public.stream_topics WHERE since <= {POSITION}"},
 )
 
 STREAM_DAYS = sa.Table(
@@ -133,9 +142,9 @@ class Topics:
     when the next one does not follow on that: then that one was not committed."""
 
     name: ClassVar[str] = "topics"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     tables: ClassVar[Sequence[sa.Table]] = (
-        *(STREAM_PARTITIONS, STREAM_PARTITION_MOMENTS),
+        *(STREAM_TOPICS, STREAM_PARTITIONS, STREAM_PARTITION_MOMENTS),
         *(STREAM_DAYS, STREAM_RETENTION),
     )
 
@@ -174,7 +183,10 @@ class Topics:
         if new := {one.day for one in produced} - self._days.keys():
             self._days |= await _days(new, to)
         moments: list[tuple[object, ...]] = []
+        begun: dict[str, int] = {}
         for one in produced:
+            if one.partition not in self._partitions:
+                begun.setdefault(one.event.name, one.position)
             event, size = one.event, len(bytes(one.event.values))
             row = self._partitions[one.partition] = _grown(self._partitions.get(one.partition), event, one.at, size)
             moments.append((*_values(row), one.position))
@@ -184,6 +196,8 @@ class Topics:
         await _put(STREAM_PARTITIONS, [_values(self._partitions[key]) for key in partitions], to)
         await _put(STREAM_DAYS, [astuple(self._days[key]) for key in days], to)
         await _keep(moments, to)
+        if begun:
+            await _begin(begun, to)
 
 
 class _Produced(NamedTuple):
@@ -263,6 +277,14 @@ async def _keep(moments: Sequence[tuple[object, ...]], to: Target) -> None:
             await copy.write_row(row)
 
 
+async def _begin(topics: Mapping[str, int], to: Target) -> None:
+    """A topic that is there already has got another partition."""
+    query = (
+        f"INSERT INTO {to.name(STREAM_TOPICS)} SELECT * FROM unnest(%b::text[], %b::bigint[]) ON CONFLICT DO NOTHING"
+    )
+    await to.connection.execute(query.encode(), (list(topics), list(topics.values())), prepare=True)
+
+
 async def _set_retention(event: RetentionSet, position: int, to: Target) -> None:
     table, retention = to.name(STREAM_RETENTION), event.retention
     ending = f"UPDATE {table} SET valid_to = %s WHERE name = %s AND valid_to IS NULL"
@@ -298,7 +320,7 @@ async def _close(event: DayClosed, position: int, to: Target) -> None:
 
 _PARTITIONS = b"SELECT * FROM stream_partitions WHERE name = ANY(%(names)b) ORDER BY name, partition"
 _NAMES = b"""
-    SELECT DISTINCT name FROM stream_partitions WHERE name > %(after)b ORDER BY name LIMIT %(limit)b
+    SELECT name FROM stream_topics WHERE name > %(after)b ORDER BY name LIMIT %(limit)b
 """
 _RETENTION = b"SELECT max_age_days, max_bytes, disposal FROM stream_retention WHERE name = %s AND valid_to IS NULL"
 _RETAINED = b"""

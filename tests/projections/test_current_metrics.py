@@ -16,7 +16,7 @@ from domain.event import Event, Recorded
 from domain.identifiers import reports_id
 from domain.metrics.reports import MetricsReported
 from projections.database import Database
-from projections.metrics import current
+from projections.metrics import current, current_pages
 from projections.metrics.current import CurrentMetricQueries, CurrentMetrics, DeviceMetric, FleetMetric, MetricValue
 from tests.projections.history import MAPPER, START, append, as_of, rows
 from tests.projections.metrics import NOON, Fact, apply, device, empty, moment, report, told
@@ -149,6 +149,32 @@ async def test_a_value_may_last_longer_than_the_calendar(database_url: str, data
     assert await CurrentMetricQueries(database).of_metric("m", moment(NOON + 10**10)) == [MetricValue(ONE, 1.0)]
 
 
+DAY = 86_400
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_times_far_apart_or_out_of_order_are_told_as_of_each_position(
+    database_url: str, database: Database, *, together: bool
+) -> None:
+    """As the clocks of two processes have them, and of metrics that are reported once a year."""
+    times = [0, 1, -1, 2 * DAY, 365 * DAY, 365 * DAY + 0.000001, DAY, *(DAY + n / 7 for n in range(40))]
+    log = told(*(Fact(NOON + at, ONE, [report("m", at, ttl=2**40)]) for at in times))
+    await apply(database_url, CurrentMetrics(), *([log] if together else [[one] for one in log]))
+    for position, at in enumerate(times, 1):
+        with as_of(position):
+            found = [one async for one in CurrentMetricQueries(database).everything(NOW)]
+        assert [(one.value, one.reported_at) for one in found] == [(at, moment(NOON + at))]
+
+
+async def test_texts_of_any_kind_are_told_as_of_each_position(database_url: str, database: Database) -> None:
+    texts = ["", "NULL", "a,b", '"', "\\", '\\"', "{}", " é🚀", "\n", "\0"] * 4
+    await given_facts(database_url, *(Fact(NOON, ONE, [report("m", text)]) for text in texts))
+    for position, text in enumerate(texts, 1):
+        with as_of(position):
+            said = await CurrentMetricQueries(database).of_metric("m", NOW)
+        assert said == [MetricValue(ONE, text.replace("\0", "\ufffd"))]
+
+
 values = st.integers(-100, 100) | st.sampled_from(["yes", "no"])
 facts = st.builds(
     Fact,
@@ -174,9 +200,11 @@ def test_how_the_log_is_cut_into_batches_makes_no_difference(
         model = CurrentMetrics()
         await empty(database_url, model)
         await apply(database_url, model, *batches)
-        return rows(database_url, "current_metrics")
+        return rows(database_url, "current_metrics"), rows(database_url, "metric_pages")
 
-    assert asyncio.run(tables(*batches)) == asyncio.run(tables(log))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(current_pages, "PAGE", 2)
+        assert asyncio.run(tables(*batches)) == asyncio.run(tables(log))
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -52,7 +52,7 @@ def _of_any_moment(read: Piece) -> Piece:
 # What is kept as of every moment.
 AS_OF = (
     *("/devices", "/devices/{id}", "/devices/{id}/commands", "/sensors", "/sensors/{id}", "/actors", "/actors/{id}"),
-    *("/sensor-readings", "/sensor-readings/{id}", "/sensor-readings/{id}/history"),
+    *("/sensor-readings", "/sensor-readings/{id}", "/sensor-readings/{id}/history", "/messages"),
 )
 
 

@@ -152,7 +152,6 @@ def test_moments_that_cannot_be_asked_for(person: Person, moment: str, said: str
 
 def test_what_is_not_kept_is_refused_in_the_words_of_each_contract(quiet: Product, person: Person) -> None:
     now = {"as_of": person.http.post("/devices", json=DEVICE).headers["tidemark-position"]}
-    assert "as it is now only" in person.http.get("/messages", params=now).json()["error"]
     assert "not offered here" in person.http.get("/openapi.json", params=now).json()["error"]
     tail = person.http.get("/streams/v1/topic/t/tail", params=now)
     assert (tail.status_code, "the tail follows what comes" in tail.text) == (400, True)
@@ -300,6 +299,23 @@ def test_connected_devices_are_as_they_were(quiet: Product, person: Person) -> N
         answer = person.http.get(path, params={"as_of": meanwhile})
         assert answer.status_code == 400, answer.text
         assert "as it is now only" in answer.json()["error"]
+
+
+def test_state_messages_are_those_of_then(quiet: Product, person: Person) -> None:
+    def listed(**query: str) -> list[str]:
+        answer = person.http.get("/messages", params={"include": "topic", **query})
+        assert answer.status_code == 200, answer.text
+        return [one["payload"] for one in answer.json()["messages"] if one["topic"] == topic]
+
+    topic, said = f"state:{fresh('topic')}", dict[str, list[str]]()
+    with MqttDevice(quiet.urls["mqtt"]) as device:
+        for number in range(3):
+            said[person.http.post("/devices", json=DEVICE).headers["tidemark-position"]] = listed()
+            device.publish(topic, str(number).encode())
+            eventually(lambda number=number: len(listed()) == number + 1)
+    assert list(said.values()) == [[], ["0"], ["1", "0"]]
+    for position, then in said.items():
+        assert listed(as_of=position) == then
 
 
 def test_whoever_is_locked_out_does_not_see_the_past_either(quiet: Product) -> None:
