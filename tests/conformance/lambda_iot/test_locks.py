@@ -57,7 +57,8 @@ def test_only_the_first_of_many_registers_freely(locked: Product, first: str) ->
 def test_others_register_with_a_token_that_permits_it(locked: Product, first: str) -> None:
     name = new_name()
     assert register(locked, name, token(locked, first, "users.write")).status_code == 201
-    registered = [event for event in events(locked, "identity.user.registered") if event["data"]["username"] == name]
+    named = str(user_id(name))
+    registered = [event for event in events(locked, "identity.user.registered") if event["aggregate_id"] == named]
     assert [event["actor"] for event in registered] == [f"user:{user_id(first)}"]
     is_error(register(locked, name, token(locked, first, "users.write")), 409, "resource already exists")
 
