@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from application.ports import LogReader
 from domain.event import Recorded
+from projections.batch import Batch
 from projections.positions import CHANNEL, register
 from projections.readmodel import ReadModel, Target
 from projections.runner import connect
@@ -117,9 +118,10 @@ async def _rebuild(
 async def _apply(
     connection: AsyncConnection[TupleRow], instances: Sequence[ReadModel], events: Sequence[Recorded], to: Target
 ) -> None:
+    batch = Batch(events)
     async with connection.transaction():
         for model in instances:
-            await model.apply(events, to)
+            await model.apply(batch, to)
 
 
 async def _serving(connection: AsyncConnection[TupleRow], models: Sequence[type[ReadModel]]) -> int:
@@ -149,7 +151,7 @@ async def _swap(
             reached = position
             while reached < serving[model.name]:
                 events = await log.read(reached, min(BATCH, serving[model.name] - reached))
-                await instance.apply(events, to)
+                await instance.apply(Batch(events), to)
                 reached = events[-1].position
             for table in model.tables:
                 names = await _index_names(connection, table)

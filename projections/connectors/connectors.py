@@ -28,6 +28,7 @@ from domain.connectors.instance import (
 )
 from domain.connectors.publication import ConnectorPublished, ConnectorWithdrawn
 from domain.event import Event, Recorded
+from projections.batch import Batch
 from projections.readmodel import Target
 from projections.versioned import Row, VersionedRows, versioned_table
 
@@ -99,11 +100,10 @@ class Connectors:
             **dict.fromkeys(_CLIENT_EVENTS, VersionedRows(CLIENTS, _evolve_client)),
         }
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         concerned: dict[VersionedRows, list[Recorded]] = defaultdict(list)
-        for recorded in batch:
-            if rows := self._rows_of.get(type(recorded.event)):
-                concerned[rows].append(recorded)
+        for recorded in batch.of(*self._rows_of):
+            concerned[self._rows_of[type(recorded.event)]].append(recorded)
         for rows, events in concerned.items():
             await rows.apply(events, to)
 

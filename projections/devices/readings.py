@@ -24,6 +24,7 @@ from domain.devices.readings import Reading, ReadingsRecorded
 from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT
 from projections.as_of import POSITION
+from projections.batch import Batch
 from projections.database import METADATA
 from projections.devices.reading_versions import READING_VERSIONS, apply_amendments
 from projections.readmodel import Target
@@ -89,20 +90,18 @@ class ReadingHistory:
     def __init__(self) -> None:
         self._newest: dict[UUID, datetime] = {}
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         """Corrections come last: whether a reading repeats another is asked of what was recorded, and never of what
         was made of it, so that it makes no difference how the log is cut into batches."""
-        removed = [one for one in batch if one.event.topic == SENSOR_REMOVED]
+        removed = batch.of(SENSOR_REMOVED)
         if removed:
             await _cut_off(removed, to)
-        recorded = [one for one in batch if isinstance(one.event, ReadingsRecorded)]
-        if recorded:
-            await self._store([*recorded, *removed], to)
-        if amendments := [one for one in batch if isinstance(one.event, ReadingCorrected | ReadingRemoved)]:
+        if batch.of(ReadingsRecorded):
+            await self._store(batch.of(ReadingsRecorded, SENSOR_REMOVED), to)
+        if amendments := batch.of(ReadingCorrected, ReadingRemoved):
             await apply_amendments(amendments, to, READINGS)
 
-    async def _store(self, batch: list[Recorded], to: Target) -> None:
-        batch.sort(key=lambda one: one.position)
+    async def _store(self, batch: Sequence[Recorded], to: Target) -> None:
         await self._remember({reading.sensor_id for one in batch for reading in _readings(one)}, to)
         arrived, doubtful = self._sort_out(batch)
         repeated = await self._stored(doubtful, to) if doubtful else set()

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from domain.event import Recorded
 from domain.identity.user import UserDisabled, UserEnabled, UserRegistered
+from projections.batch import Batch
 from projections.database import Database
 from projections.readmodel import Target
 from projections.versioned import Row, VersionedRows, versioned_table
@@ -27,9 +28,8 @@ class AccountDirectory:
     def __init__(self) -> None:
         self._users = VersionedRows(USERS, _evolve)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        concerned = (UserRegistered, UserDisabled, UserEnabled)
-        await self._users.apply((recorded for recorded in batch if isinstance(recorded.event, concerned)), to)
+    async def apply(self, batch: Batch, to: Target) -> None:
+        await self._users.apply(batch.of(UserRegistered, UserDisabled, UserEnabled), to)
 
 
 def _evolve(row: Row | None, recorded: Recorded) -> Row | None:

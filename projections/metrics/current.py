@@ -12,11 +12,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
-from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT, metric_id
 from domain.metrics.report import Nature, nature
 from domain.metrics.reports import MetricsReported
 from projections.as_of import moment, reading_as_of
+from projections.batch import Batch
 from projections.database import Database
 from projections.keyframes import PastStates
 from projections.metrics.current_rows import (
@@ -46,11 +46,11 @@ class CurrentMetrics:
     def __init__(self) -> None:
         self._keyframes = metric_keyframes()
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         await self._keyframes.take(batch, told_of_devices(batch), to)
         reported: dict[UUID, dict[str, Reported]] = {}
         removed: list[UUID] = []
-        for one in batch:
+        for one in batch.of(MetricsReported, DEVICE_REMOVED):
             event = one.event
             if isinstance(event, MetricsReported):
                 of_device = reported.setdefault(event.device_id, {})

@@ -9,10 +9,10 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
-from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT, metric_id
 from domain.metrics.report import Report
 from domain.metrics.reports import MetricsReported
+from projections.batch import Batch
 from projections.database import METADATA, storable
 from projections.keyframes import Folding, Happened, Keyframes, Told, keyframe_table
 from projections.readmodel import Target
@@ -111,9 +111,9 @@ def columns_of(devices: dict[UUID, Metrics]) -> dict[str, Sequence[object]]:
     return {name: list(values) for name, values in zip(_NAMES, columns, strict=True)}
 
 
-def told_of_devices(batch: Sequence[Recorded]) -> list[Told]:
+def told_of_devices(batch: Batch) -> list[Told]:
     told = []
-    for one in batch:
+    for one in batch.of(MetricsReported, DEVICE_REMOVED):
         if isinstance(one.event, MetricsReported):
             told.append(Told(one.event.device_id, one, every=_OF_MANY if len(one.event.reports) >= _MANY else 0))
         elif one.event.topic == DEVICE_REMOVED:
