@@ -7,7 +7,7 @@ from typing import Any, LiteralString, Self
 
 import psycopg
 
-from adapters.eventstore.reader import COLUMNS, READ_BYTES
+from adapters.eventstore.reader import READ_BYTES, ROWS
 from application.ports import LogUnavailableError
 
 StoredRow = tuple[Any, ...]
@@ -41,8 +41,7 @@ class LogPages:
     def rows(self, after: int, limit: int) -> Sequence[StoredRow]:
         """At most `limit`, and fewer when they are large."""
         with self._cursor() as cursor:
-            (columns,) = cursor.execute(COLUMNS, (after, limit, READ_BYTES), prepare=True).fetchall()
-            return list(zip(*columns, strict=True)) if columns[0] else []
+            return cursor.execute(ROWS, (after, limit, READ_BYTES), prepare=True).fetchall()
 
     def _value(self, query: LiteralString) -> Any:
         with self._cursor() as cursor:
