@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from domain.event import Recorded
+from projections.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ class ReadModel(Protocol):
 
     tables: ClassVar[Sequence[sa.Table]]
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         """Brings the tables from before the batch to after it, inside the caller's transaction. Batches come in
         position order and complete, so that what does not concern the model is simply passed over."""

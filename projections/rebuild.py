@@ -6,8 +6,9 @@ swapped in one transaction. A crash in between leaves the old one serving; the n
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from time import monotonic
 from typing import LiteralString, NamedTuple
 
@@ -16,13 +17,16 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from application.ports import LogReader
-from domain.event import Recorded
+from projections.batch import Batch
 from projections.positions import CHANNEL, register
 from projections.readmodel import ReadModel, Target
 from projections.runner import connect
 
 SUFFIX = "__next"
 BATCH = 5_000
+
+# The tables of so many read models are filled at a time, each by a connection of its own.
+LANES = 3
 
 # So close to the serving tables that the rest is applied while they stand still.
 _CLOSE = 2_000
@@ -63,12 +67,13 @@ async def rebuild(
     Raises RebuildRunningError when one of them is being rebuilt already, and whatever the database raises; the
     serving tables are then as they were.
     """
-    async with await connect(url) as connection, await connect(url) as reporting:
+    async with AsyncExitStack() as opened:
+        reporting, *filling = [await opened.enter_async_context(await connect(url)) for _ in range(1 + LANES)]
         await register(reporting, models)
         async with _only_one(reporting, models):
             reporter = _Reporter(reporting, models, report)
             try:
-                return await _rebuild(connection, models, log, reporter)
+                return await _rebuild(filling, models, log, reporter)
             except BaseException:
                 await reporter.say(Progress(reporter.last.position, reporter.last.target, 0), "failed")
                 raise
@@ -81,13 +86,32 @@ async def outdated(url: str, models: Sequence[type[ReadModel]]) -> list[type[Rea
     return [model for model in models if stored[model.name][0] < model.version]
 
 
+class _Lane(NamedTuple):
+    """Read models that are filled one after the other, while other lanes are."""
+
+    models: Sequence[ReadModel]
+    to: Target
+
+    async def apply(self, batch: Batch) -> None:
+        async with self.to.connection.transaction():
+            for model in self.models:
+                await model.apply(batch, self.to)
+
+
 async def _rebuild(
-    connection: AsyncConnection[TupleRow], models: Sequence[type[ReadModel]], log: LogReader, reporter: "_Reporter"
+    filling: Sequence[AsyncConnection[TupleRow]],
+    models: Sequence[type[ReadModel]],
+    log: LogReader,
+    reporter: "_Reporter",
 ) -> Progress:
     tables = [table for model in models for table in model.tables]
+    connection = filling[0]
     await _prepare(connection, tables)
     instances = [model() for model in models]
-    to = Target(connection, SUFFIX)
+    lanes = [
+        _Lane(instances[number :: len(filling)], Target(connection, SUFFIX))
+        for number, connection in enumerate(filling)
+    ]
     position = 0
     target = await log.head()
     reading = asyncio.ensure_future(log.read(position, BATCH))
@@ -98,28 +122,33 @@ async def _rebuild(
                 target = await log.head()
             # The next batch is read while the database takes in this one.
             reading = asyncio.ensure_future(log.read(position, BATCH))
-            await _apply(connection, instances, events, to)
+            batch = Batch(events)
+            await _each(lane.apply(batch) for lane in lanes)
             await reporter.tell(position, target)
             if target - position <= _CLOSE and await _serving(connection, models) <= position + _CLOSE:
                 break
     finally:
         if not reading.done():
             await asyncio.wait([reading])
-    await _swap(connection, models, instances, log, position, to)
-    for table in tables:
-        # The server knows nothing of the new tables yet: neither what is in them nor that all of it can be seen.
-        await connection.execute(f'VACUUM (ANALYZE) "{table.name}"'.encode())
+    await _swap(connection, models, instances, log, position, lanes[0].to)
+    await _each(_vacuum(lane.to.connection, [model.tables for model in lane.models]) for lane in lanes)
     done = Progress(await log.head(), await log.head(), reporter.last.rate)
     await reporter.say(done, "done")
     return done
 
 
-async def _apply(
-    connection: AsyncConnection[TupleRow], instances: Sequence[ReadModel], events: Sequence[Recorded], to: Target
-) -> None:
-    async with connection.transaction():
-        for model in instances:
-            await model.apply(events, to)
+async def _each(doings: Iterable[Awaitable[None]]) -> None:
+    """All at once: while the database takes in the rows of one lane, those of another are made. Ends when all have,
+    with the first failure."""
+    for done in await asyncio.gather(*doings, return_exceptions=True):
+        if done is not None:
+            raise done
+
+
+async def _vacuum(connection: AsyncConnection[TupleRow], tables: Iterable[Sequence[sa.Table]]) -> None:
+    """The server knows nothing of the new tables yet: neither what is in them nor that all of it can be seen."""
+    for table in chain.from_iterable(tables):
+        await connection.execute(f'VACUUM (ANALYZE) "{table.name}"'.encode())
 
 
 async def _serving(connection: AsyncConnection[TupleRow], models: Sequence[type[ReadModel]]) -> int:
@@ -149,7 +178,7 @@ async def _swap(
             reached = position
             while reached < serving[model.name]:
                 events = await log.read(reached, min(BATCH, serving[model.name] - reached))
-                await instance.apply(events, to)
+                await instance.apply(Batch(events), to)
                 reached = events[-1].position
             for table in model.tables:
                 names = await _index_names(connection, table)

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 
 from application.ports import LogUnavailableError
 from domain.event import Recorded
+from projections.batch import Batch
 from projections.feed import Feed
 from projections.positions import CHANNEL, register
 from projections.readmodel import ReadModel, Target
@@ -193,9 +194,9 @@ class ProjectionRunner:
             row = await cursor.fetchone()
             if row is None or row[0] != len(names):
                 raise MovedElsewhereError(f"{names} are no longer at {position}")
-            to = Target(connection)
+            batch, to = Batch(events), Target(connection)
             for model in models.values():
-                await model.apply(events, to)
+                await model.apply(batch, to)
             await connection.execute(_MOVE, (head, pace.of(len(events)), names))
             await connection.execute(f"NOTIFY {CHANNEL}".encode())
         if self._observer:

@@ -24,8 +24,8 @@ from adapters.analytics.tables import Collected, Part
 from adapters.embedded.directory import DirectoryLock, private_directory, sync_directory
 from adapters.eventstore.mapper import Mapper
 
-# One read, and what is written at a time: as much as fits into some hundred megabytes of memory.
-READ = 10_000
+# One read, whose events fit into the caches of a processor, and what is written at a time: some hundred megabytes.
+READ = 5_000
 EVENTS_AT_ONCE = 250_000
 BYTES_AT_ONCE = 128 * 1024 * 1024
 

@@ -1,6 +1,8 @@
 """Which rows an event makes in the tables of analytics."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -82,17 +84,31 @@ _decode_command = msgspec.json.Decoder(_Command).decode
 _decode_produced = msgspec.json.Decoder(_Produced).decode
 
 
-def _readings(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
-    told = _decode_readings(data)
-    first = position * VALUES_PER_EVENT
+_Told = tuple[int, str, str, bytes]
+"""An event's position, aggregate, time and data."""
+
+Rows = Callable[[Iterable[_Told]], list[Row]]
+"""From events of one kind."""
+
+
+def _readings(events: Iterable[_Told]) -> list[Row]:
     return [
-        (position, at, first + index, told.device_id, reading.sensor_id, reading.value_at or at, reading.value)
+        (
+            position,
+            at,
+            position * VALUES_PER_EVENT + index,
+            told.device_id,
+            reading.sensor_id,
+            reading.value_at or at,
+            reading.value,
+        )
+        for position, _, at, data in events
+        for told in (_decode_readings(data),)
         for index, reading in enumerate(told.readings)
     ]
 
 
-def _metrics(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
-    told = _decode_reports(data)
+def _metrics(events: Iterable[_Told]) -> list[Row]:
     return [
         (
             position,
@@ -105,35 +121,52 @@ def _metrics(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
             report.type,
             report.ttl,
         )
+        for position, _, at, data in events
+        for told in (_decode_reports(data),)
         for report in told.reports
     ]
 
 
-def _presence(is_there: bool, reason: str | None = None) -> "Rows":
-    def rows(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
-        told = _decode_presence(data)
-        return [(position, at, id, is_there, told.through, told.reason or reason)]
+def _presence(is_there: bool, reason: str | None = None) -> Rows:
+    def rows(events: Iterable[_Told]) -> list[Row]:
+        return [
+            (position, at, id, is_there, told.through, told.reason or reason)
+            for position, id, at, data in events
+            for told in (_decode_presence(data),)
+        ]
 
     return rows
 
 
-def _command(step: str) -> "Rows":
-    def rows(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
-        told = _decode_command(data)
-        reason = told.reason or told.error
-        asked = (told.device_id, told.kind, told.action, told.part_id)
-        return [(position, at, told.command_id, step, *asked, told.status, reason)]
+def _command(step: str) -> Rows:
+    def rows(events: Iterable[_Told]) -> list[Row]:
+        return [
+            (
+                position,
+                at,
+                told.command_id,
+                step,
+                told.device_id,
+                told.kind,
+                told.action,
+                told.part_id,
+                told.status,
+                told.reason or told.error,
+            )
+            for position, _, at, data in events
+            for told in (_decode_command(data),)
+        ]
 
     return rows
 
 
-def _messages(position: int, id: str, at: str, data: bytes) -> Sequence[Row]:
-    told = _decode_produced(data)
-    return [(position, at, told.name, told.partition, told.offset, told.count)]
+def _messages(events: Iterable[_Told]) -> list[Row]:
+    return [
+        (position, at, told.name, told.partition, told.offset, told.count)
+        for position, _, at, data in events
+        for told in (_decode_produced(data),)
+    ]
 
-
-Rows = Callable[[int, str, str, bytes], Sequence[Row]]
-"""From an event's position, aggregate, time and data."""
 
 # What is told of a device that was removed: it is gone by every road.
 _TYPED: Mapping[str, tuple[str, Rows]] = {
@@ -169,29 +202,32 @@ class _Place(NamedTuple):
     """Where the events of a topic and a day go: all of them to `events`, some to a table of their own too."""
 
     events: list[Row]
-    typed: list[Row]
-    rows_of: "Rows | None"
+    told: list[_Told] | None
 
 
 class Collected:
-    """Rows of a run of the log, by where they go."""
+    """Rows of a run of the log, by where they go: as columns, page by page, since as objects they take ten times the
+    room, and longer to come by than to make."""
 
     def __init__(self, mapper: Mapper) -> None:
         self._mapper = mapper
-        self._places: dict[tuple[str, str], _Place] = {}
         self._is_plain: dict[str, bool] = {}
         # Telemetry has a stream for a device and a day, so that most ids come again and again.
         self._ids: dict[int, str] = {}
-        self.parts: dict[Part, list[Row]] = {}
+        self._pages: defaultdict[Part, list[pa.Table]] = defaultdict(list)
         self.events = self.bytes = 0
         self.last = 0
 
     def add(self, rows: Sequence[StoredRow]) -> None:
-        for row in rows:
-            position, aggregate_id, version, topic, state = row
+        """A page of the log."""
+        parts: defaultdict[Part, list[Row]] = defaultdict(list)
+        places: dict[tuple[str, str], _Place] = {}
+        for position, aggregate_id, version, topic, state in rows:
             envelope = _decode_envelope(state)
             at = envelope.at
-            place = self._places.get((topic, at[:10])) or self._place(topic, at[:10])
+            place = places.get((topic, at[:10]))
+            if place is None:
+                place = places[topic, at[:10]] = self._place(topic, at[:10], parts)
             id = self._ids.get(aggregate_id.int)
             if id is None:
                 id = self._ids[aggregate_id.int] = str(aggregate_id)
@@ -211,44 +247,46 @@ class Collected:
                     data,
                 )
             )
-            if place.rows_of is not None:
-                place.typed.extend(place.rows_of(position, id, at, data))
+            if place.told is not None:
+                place.told.append((position, id, at, data))
             self.bytes += len(state)
+        for (topic, day), place in places.items():
+            if place.told is not None:
+                table, rows_of = _TYPED[topic]
+                if made := rows_of(place.told):
+                    parts[Part(table, "", day)] += made
+        for part, of_part in parts.items():
+            if part.table != EVENTS:
+                of_part.sort(key=itemgetter(0))  # they came topic by topic
+            self._pages[part].append(_page_of(part.table, of_part))
         if rows:
             self.events += len(rows)
             self.last = int(rows[-1][0])
 
     def tables(self) -> Iterator[tuple[Part, Any]]:
-        for part, rows in self.parts.items():
-            yield part, table_of(part.table, rows)
+        """Arrow's tables, the rows of each in the order they came."""
+        for part, pages in self._pages.items():
+            yield part, pa.concat_tables(pages).cast(SCHEMAS[part.table])
 
-    def _place(self, topic: str, day: str) -> _Place:
+    def _place(self, topic: str, day: str, parts: defaultdict[Part, list[Row]]) -> _Place:
         self._is_plain[topic] = self._mapper.is_public(topic)
-        events = self.parts.setdefault(Part(EVENTS, topic.partition(".")[0], day), [])
-        table, rows_of = _TYPED.get(topic, ("", None))
-        typed = self.parts.setdefault(Part(table, "", day), []) if rows_of else []
-        place = self._places[topic, day] = _Place(events, typed, rows_of)
-        return place
+        events = parts[Part(EVENTS, topic.partition(".")[0], day)]
+        return _Place(events, [] if topic in _TYPED else None)
 
     def _shown(self, topic: str, state: bytes) -> bytes:
         return public_data(topic, self._mapper.stored(state), self._mapper)
 
 
-def table_of(name: str, rows: Sequence[Row]) -> Any:
-    """Arrow's table of the rows, in the order they came."""
+def _page_of(name: str, rows: Sequence[Row]) -> Any:
+    """Times are text still, and names not in a dictionary: whole columns of them are quicker to turn."""
     schema = SCHEMAS[name]
-    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    return pa.table(
-        [_column(field.name, field.type, values) for field, values in zip(schema, columns, strict=True)], schema=schema
-    )
+    columns = zip(*rows, strict=True)
+    kinds = [_kind_of(field) for field in schema]
+    return pa.table([pa.array(values, kind) for kind, values in zip(kinds, columns, strict=True)], names=schema.names)
 
 
-def _column(name: str, kind: Any, values: Iterable[Any]) -> Any:
-    if kind == AT:
-        return pa.array(values, pa.string()).cast(AT)
-    if pa.types.is_dictionary(kind):
-        return pa.array(values, pa.string()).dictionary_encode()
-    if name == "data":
-        # A whole column of bytes is found to be text twelve times as fast as each of them.
-        return pa.array(values, pa.binary()).cast(pa.string())
-    return pa.array(values, kind)
+def _kind_of(field: Any) -> Any:
+    if field.type == AT or pa.types.is_dictionary(field.type):
+        return pa.string()
+    # A whole column of bytes is found to be text twelve times as fast as each of them.
+    return pa.binary() if field.name == "data" else field.type

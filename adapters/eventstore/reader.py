@@ -23,9 +23,18 @@ READ_BYTES = 16 * 1024 * 1024
 # The lengths of what lies beside the rows are known without reading it.
 ROWS: LiteralString = """
     SELECT notification_id, originator_id, originator_version, topic, state FROM (
-        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id) - octet_length(state) AS before
+        SELECT *, sum(octet_length(state)) OVER (ORDER BY notification_id ROWS UNBOUNDED PRECEDING)
+            - octet_length(state) AS before
         FROM (SELECT * FROM events WHERE notification_id > %s ORDER BY notification_id LIMIT %s) following
     ) measured WHERE before < %s ORDER BY notification_id
+"""
+
+# The same as columns, NULL each when there are none. A row each takes an event loop more than twice as long; it takes
+# PostgreSQL half as long, and whoever reads in a thread is better off with rows.
+_COLUMNS: LiteralString = f"""
+    SELECT array_agg(notification_id), array_agg(originator_id), array_agg(originator_version), array_agg(topic),
+        array_agg(state)
+    FROM ({ROWS}) in_order
 """
 
 # So much of the log is looked through at a time for events of one kind.
@@ -91,8 +100,9 @@ class PostgresLogReader:
     async def _rows(self, after: int, limit: int) -> list[TupleRow]:
         async with self._connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(ROWS, (after, limit, READ_BYTES), prepare=True)
-            rows = await cursor.fetchall()
+            await cursor.execute(_COLUMNS, (after, limit, READ_BYTES), prepare=True)
+            (columns,) = await cursor.fetchall()
+            rows = list(zip(*columns, strict=True)) if columns[0] else []
         self._was_cut = 0 < len(rows) < limit and sum([len(row[4]) for row in rows]) >= READ_BYTES
         return rows
 

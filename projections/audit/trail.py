@@ -5,9 +5,11 @@ that was lost or belongs to a batch that was rolled back.
 """
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import ClassVar, Literal, TypeVar
 from uuid import UUID
 from zlib import crc32
@@ -16,8 +18,10 @@ import msgspec
 import sqlalchemy as sa
 
 from domain.catalogue import CATALOGUE
-from domain.event import Envelope, Event, Recorded
+from domain.event import Envelope, Event
 from domain.value import Value
+from projections.batch import Batch
+from projections.copying import BEGIN, END, numbers, rows
 from projections.database import METADATA
 from projections.readmodel import Target
 
@@ -40,6 +44,8 @@ AUDIT_BLOCKS = sa.Table(
     sa.Column("latest", sa.DateTime(timezone=True), nullable=False),
 )
 
+_Groups = defaultdict[V, list[int]]
+
 Kind = Literal["context", "aggregate", "event", "actor", "source", "correlation", "about"]
 
 # The time of an event, in SQL. It stands at the same place in every one: {"id":"…36…","at":"
@@ -49,6 +55,7 @@ AT = "split_part(convert_from(substring(state FROM 52 FOR 28), 'UTF8'), '\"', 1)
 HEAD_BYTES = 700
 _DATA = b',"data":'
 _BITMAP = BLOCK // 8
+_ONE = ord("1")
 
 
 class _Data(Value):
@@ -80,7 +87,6 @@ def ids_named_in(topic: str, state: bytes) -> Sequence[UUID]:
 
 
 def _ids_in(event: Event) -> Sequence[UUID]:
-    """The same, of the event itself."""
     names = _id_fields(type(event))
     return [id for name in names if type(id := getattr(event, name)) is UUID] if names else ()
 
@@ -117,11 +123,11 @@ def names_of(topic: str) -> tuple[str, str, str]:
 def packed(offsets: Sequence[int]) -> bytes:
     """Places in a block, in their order. Two bytes each, or a bitmap where that is shorter."""
     if len(offsets) * 2 < _BITMAP:
-        return b"".join([offset.to_bytes(2, "big") for offset in offsets])
-    bits = bytearray(_BITMAP)
+        return struct.pack(f"!{len(offsets)}H", *offsets)
+    bits = bytearray(b"0" * BLOCK)
     for offset in offsets:
-        bits[offset >> 3] |= 1 << (offset & 7)
-    return bytes(bits)
+        bits[~offset] = _ONE
+    return int(bits, 2).to_bytes(_BITMAP, "little")
 
 
 def unpacked(stored: bytes) -> list[int]:
@@ -130,93 +136,85 @@ def unpacked(stored: bytes) -> list[int]:
     return [offset for offset in range(BLOCK) if stored[offset >> 3] & (1 << (offset & 7))]
 
 
-Places = int | list[int]
-"""One place in a block, or several."""
-
-
 class _Open:
-    """The block that is being filled: what there is to find of each of its events, in their order from `first` on."""
+    """The block that is being filled: where in it each topic, actor and so on is found, from the place `first` on."""
 
     def __init__(self, first: int) -> None:
         self.block = first // BLOCK
         self.times: list[datetime] = []
         self._first = first % BLOCK
-        self._topics: list[str] = []
-        self._actors: list[str] = []
-        self._sources: list[str] = []
+        self._topics: _Groups[str] = defaultdict(list)
+        self._actors: _Groups[str] = defaultdict(list)
+        self._sources: _Groups[str] = defaultdict(list)
         self._correlations: list[str] = []
         # As numbers, because comparing ids takes several times as long.
-        self._streams: list[int] = []
-        self._named: list[tuple[int, int]] = []
+        self._streams: _Groups[int] = defaultdict(list)
+        self._named: _Groups[int] = defaultdict(list)
 
-    def add(self, events: Sequence[Recorded]) -> None:
-        for number, one in enumerate(events, self._first + len(self.times)):
-            for id in _ids_in(one.event):
-                self._named.append((number, id.int))
-        self._extend([(one.aggregate_id, one.event.topic, one.envelope) for one in events])
+    def add(self, events: Batch) -> None:
+        """All of them of this block."""
+        self._extend([one.aggregate_id for one in events], [one.envelope for one in events])
+        begin = self.block * BLOCK
+        for topic, of_topic in events.kinds.items():
+            places = [one.position - begin for one in of_topic]
+            self._topics[topic] += places
+            for name in _id_fields(type(of_topic[0].event)):
+                for place, id in zip(places, map(attrgetter(f"event.{name}"), of_topic), strict=True):
+                    if type(id) is UUID:
+                        self._named[id.int].append(place)
 
     def add_stored(self, events: Sequence[tuple[UUID, str, bytes]]) -> None:
-        for number, (_, topic, state) in enumerate(events, self._first + len(self.times)):
+        for place, (_, topic, state) in enumerate(events, self._first + len(self.times)):
+            self._topics[topic].append(place)
             for id in ids_named_in(topic, state):
-                self._named.append((number, id.int))
-        self._extend([(stream, topic, head_of(state)) for stream, topic, state in events])
+                self._named[id.int].append(place)
+        self._extend([stream for stream, _, _ in events], [head_of(state) for _, _, state in events])
 
-    def _extend(self, heads: Sequence[tuple[UUID, str, Head | Envelope]]) -> None:
-        self._streams += [stream.int for stream, _, _ in heads]
-        self._topics += [topic for _, topic, _ in heads]
-        self._actors += [head.actor for _, _, head in heads]
-        self._sources += [head.source for _, _, head in heads]
-        self._correlations += [head.correlation_id for _, _, head in heads]
-        self.times += [head.at for _, _, head in heads]
+    def _extend(self, streams: Sequence[UUID], heads: Sequence[Head | Envelope]) -> None:
+        for place, (stream, head) in enumerate(zip(streams, heads, strict=True), self._first + len(self.times)):
+            self._streams[stream.int].append(place)
+            self._actors[head.actor].append(place)
+            self._sources[head.source].append(place)
+        self._correlations += [head.correlation_id for head in heads]
+        self.times += [head.at for head in heads]
 
-    def rows(self) -> Mapping[int, Places]:
-        """Where each key is. Should two keys be one, it is in both places."""
-        found: dict[int, Places] = {}
-        for key, places in self._keys():
+    def alone(self) -> Mapping[int, int]:
+        """Where each conversation is, if each has one event only, as most have; otherwise nothing."""
+        places = range(self._first, self._first + len(self._correlations))
+        alone = dict(zip(map(_conversation, self._correlations), places, strict=True))
+        return alone if len(alone) == len(places) else {}
+
+    def several(self, conversations: bool) -> Mapping[int, Sequence[int]]:
+        """Where each other key is. Should two keys be one, it is in both places."""
+        found: dict[int, Sequence[int]] = {}
+        for key, places in self._keys(conversations):
             known = found.get(key)
-            found[key] = places if known is None else sorted({*_several(known), *_several(places)})
+            found[key] = places if known is None else sorted({*known, *places})
         return found
 
-    def _keys(self) -> Iterator[tuple[int, Places]]:
+    def _keys(self, conversations: bool) -> Iterator[tuple[int, Sequence[int]]]:
         kinds: tuple[Kind, Kind, Kind] = ("context", "aggregate", "event")
-        for topic, places in self._grouped(self._topics).items():
+        for topic, places in self._topics.items():
             for kind, name in zip(kinds, names_of(topic), strict=True):
                 yield key_of(kind, name), places
-        for actor, places in self._grouped(self._actors).items():
+        for actor, places in self._actors.items():
             yield key_of("actor", actor), places
-        for source, places in self._grouped(self._sources).items():
+        for source, places in self._sources.items():
             yield key_of("source", source), places
-        conversation = _KINDS["correlation"]
-        for correlation, places in self._grouped(self._correlations).items():  # as many as there are events
-            yield conversation | crc32(correlation.encode(errors="surrogatepass")), places
-        about = self._grouped(self._streams)
-        for place, id in self._named:
-            known = about.get(id)
-            if isinstance(known, list):
-                known.append(place)
-            else:
-                about[id] = place if known is None else [known, place]
-        for id in {id for _, id in self._named}:
-            about[id] = sorted({*_several(about[id])})
-        for id, places in about.items():
-            yield key_of("about", UUID(int=id)), places
-
-    def _grouped(self, values: Sequence[V]) -> dict[V, Places]:
-        """Most stand in one place only, and a list for each would cost as much as all the rest."""
-        groups: dict[V, Places] = {}
-        for place, value in enumerate(values, self._first):
-            known = groups.get(value)
-            if known is None:
-                groups[value] = place
-            elif isinstance(known, list):
-                known.append(place)
-            else:
-                groups[value] = [known, place]
-        return groups
+        about = _KINDS["about"]
+        for id, places in self._streams.items():
+            yield about | crc32(id.to_bytes(16, "big")), places
+        for id, places in self._named.items():
+            yield about | crc32(id.to_bytes(16, "big")), sorted({*places})
+        if conversations:
+            groups: _Groups[int] = defaultdict(list)
+            for place, correlation in enumerate(self._correlations, self._first):
+                groups[_conversation(correlation)].append(place)
+            yield from groups.items()
 
 
-def _several(places: Places) -> list[int]:
-    return places if isinstance(places, list) else [places]
+def _conversation(correlation: str) -> int:
+    return _KINDS["correlation"] | crc32(correlation.encode(errors="surrogatepass"))
 
 
 class AuditTrail:
@@ -230,15 +228,15 @@ class AuditTrail:
         self._open = _Open(0)
         self._next = 0
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         if batch[0].position != self._next:
             await self._begin(batch[0].position, to)
         self._next = 0  # until all of it is done
         end = batch[-1].position + 1
         while batch:
             here = (self._open.block + 1) * BLOCK - batch[0].position
-            self._open.add(batch[:here])
-            batch = batch[here:]
+            self._open.add(batch if here >= len(batch) else Batch(batch[:here]))
+            batch = Batch(batch[here:])
             if batch:
                 await self._close(to)
                 self._open = _Open(batch[0].position)
@@ -258,29 +256,25 @@ class AuditTrail:
 
     async def _close(self, to: Target) -> None:
         cursor = to.connection.cursor()
+        alone = self._open.alone()
         async with cursor.copy(f"COPY {to.name(AUDIT_KEYS)} FROM STDIN (FORMAT BINARY)".encode()) as copy:
             # In one piece: row by row costs as much as all the rest.
-            await copy.write(_copied(self._open.block, self._open.rows()))
+            await copy.write(_copied(self._open.block, alone, self._open.several(conversations=not alone)))
         await cursor.execute(
             f"INSERT INTO {to.name(AUDIT_BLOCKS)} VALUES (%s, %s, %s)".encode(),
             (self._open.block, min(self._open.times), max(self._open.times)),
         )
 
 
-_ONE = struct.Struct("!hiqiqiH").pack
 _ROW = struct.Struct("!hiqiqi").pack
-_BEGIN, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
-def _copied(block: int, rows: Mapping[int, Places]) -> bytes:
-    """Rows as COPY has them in binary: how many fields, and the length before each. In the order of the keys, so that
-    PostgreSQL goes through its index once."""
-    fields = [_BEGIN]
-    for key in sorted(rows):
-        places = rows[key]
-        if isinstance(places, list):
-            offsets = packed(places)
-            fields.append(_ROW(3, 8, key, 8, block, len(offsets)) + offsets)
-        else:
-            fields.append(_ONE(3, 8, key, 8, block, 2, places))
-    return b"".join([*fields, _END])
+def _copied(block: int, alone: Mapping[int, int], several: Mapping[int, Sequence[int]]) -> bytes:
+    """Each in the order of the keys, so that PostgreSQL goes through its index twice and not here and there."""
+    keys = sorted(alone)
+    places = [alone[key] for key in keys]
+    made = [BEGIN, rows(numbers("q", keys), numbers("q", [block] * len(keys)), numbers("H", places))]
+    for key in sorted(several):
+        offsets = packed(several[key])
+        made.append(_ROW(3, 8, key, 8, block, len(offsets)) + offsets)
+    return b"".join([*made, END])

@@ -31,6 +31,7 @@ from domain.connectors.subject import SubjectForgotten
 from domain.event import Event, Recorded
 from domain.identifiers import subject_id
 from domain.person import pseudonym
+from projections.batch import Batch
 from projections.readmodel import Target
 from projections.versioned import Row, VersionedRows, rewrite, versioned_table
 
@@ -103,14 +104,13 @@ class Connectors:
             **dict.fromkeys(_CLIENT_EVENTS, VersionedRows(CLIENTS, _evolve_client)),
         }
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         concerned: dict[VersionedRows, list[Recorded]] = defaultdict(list)
-        for recorded in batch:
-            if rows := self._rows_of.get(type(recorded.event)):
-                concerned[rows].append(recorded)
+        for recorded in batch.of(*self._rows_of):
+            concerned[self._rows_of[type(recorded.event)]].append(recorded)
         for rows, events in concerned.items():
             await rows.apply(events, to)
-        for recorded in batch:
+        for recorded in batch.of(SubjectForgotten):
             if isinstance(recorded.event, SubjectForgotten):
                 name = pseudonym(recorded.event.person)
                 for person in (recorded.event.person, recorded.aggregate_id):

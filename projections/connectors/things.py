@@ -4,7 +4,6 @@ What a property was before is a reading of the device that the thing is, where i
 all of a thing were at a moment is told from keyframes (`thing_values`).
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, get_args
@@ -21,6 +20,7 @@ from domain.event import Recorded
 from domain.identifiers import subject_id
 from domain.person import pseudonym
 from projections.as_of import POSITION
+from projections.batch import Batch
 from projections.connectors.thing_values import PROPERTIES, THING_KEYFRAMES, store_values, value_keyframes
 from projections.database import METADATA, storable
 from projections.keyframes import Told
@@ -81,33 +81,23 @@ class Things:
         self._things = VersionedRows(THINGS, _evolve, key=_thing_id)
         self._values = value_keyframes()
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        concerned: dict[str, list[Recorded]] = defaultdict(list)
-        for recorded in batch:
-            if isinstance(recorded.event, _THING_EVENTS):
-                concerned["things"].append(recorded)
-            if isinstance(recorded.event, PropertiesUpdated | ThingRemoved):
-                concerned["values"].append(recorded)
-            if isinstance(recorded.event, ActionAsked | ActionCompleted | ActionFailed):
-                concerned["actions"].append(recorded)
-            if isinstance(recorded.event, SubjectForgotten):
-                concerned["forgotten"].append(recorded)
-        if "things" in concerned:
-            await self._things.apply(concerned["things"], to)
-        for recorded in concerned["forgotten"]:
+    async def apply(self, batch: Batch, to: Target) -> None:
+        await self._things.apply(batch.of(*_THING_EVENTS), to)
+        for recorded in batch.of(SubjectForgotten):
             if isinstance(recorded.event, SubjectForgotten):
                 for person in (recorded.event.person, recorded.aggregate_id):
                     await rewrite(to, THINGS, "person", person, subject=pseudonym(recorded.event.person))
+        values = batch.of(PropertiesUpdated, ThingRemoved)
         told = [
             Told(one.event.thing_id, one, isinstance(one.event, ThingRemoved))
-            for one in concerned["values"]
+            for one in values
             if isinstance(one.event, PropertiesUpdated | ThingRemoved)
         ]
         await self._values.take(batch, told, to)
-        if "values" in concerned:
-            await store_values(concerned["values"], to)
-        if "actions" in concerned:
-            await _store_actions(concerned["actions"], to)
+        if values:
+            await store_values(values, to)
+        if actions := batch.of(ActionAsked, ActionCompleted, ActionFailed):
+            await _store_actions(actions, to)
 
 
 def _thing_id(recorded: Recorded) -> UUID:

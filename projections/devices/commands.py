@@ -21,6 +21,7 @@ from domain.devices.command import (
 )
 from domain.event import Recorded
 from projections.as_of import POSITION
+from projections.batch import Batch
 from projections.database import METADATA, Database
 from projections.readmodel import Target
 
@@ -78,11 +79,11 @@ class DeviceCommandHistory:
     version: ClassVar[int] = 2
     tables: ClassVar[Sequence[sa.Table]] = (COMMANDS,)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         """Whatever the batch holds, in two statements: what is asked and answered in one batch is one new row."""
         issued: dict[UUID, Row] = {}
         changed: dict[UUID, Row] = {}
-        for recorded in batch:
+        for recorded in batch.of(DeviceCommandIssued, *_OUTCOMES):
             event = recorded.event
             if isinstance(event, DeviceCommandIssued):
                 issued.setdefault(event.command_id, _issued(recorded, event))

@@ -11,6 +11,7 @@ from application.parsing import parse_uuid
 from domain.devices.device import DeviceConnected, DeviceDisconnected, DeviceRemoved
 from domain.devices.link import LinkClosed, LinkOpened
 from domain.event import Recorded
+from projections.batch import Batch
 from projections.database import Database
 from projections.readmodel import Target
 from projections.shared_lookup import SharedLookup
@@ -45,8 +46,8 @@ class ConnectedDevices:
     def __init__(self) -> None:
         self._rows = VersionedRows(CONNECTIONS, _evolve)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        await self._rows.apply([recorded for recorded in batch if isinstance(recorded.event, _EVENTS)], to)
+    async def apply(self, batch: Batch, to: Target) -> None:
+        await self._rows.apply(batch.of(*_EVENTS), to)
 
 
 def _evolve(row: Row | None, recorded: Recorded) -> Row | None:

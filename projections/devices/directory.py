@@ -23,6 +23,7 @@ from domain.devices.device import (
 from domain.devices.part import PartAdded, PartMoved, PartRedescribed, PartRemoved, PartRetired, PartRevived
 from domain.devices.sensor import SENSOR_EVENTS
 from domain.event import Event, Recorded
+from projections.batch import Batch
 from projections.database import Database
 from projections.readmodel import Target
 from projections.shared_lookup import SharedLookup
@@ -85,11 +86,10 @@ class DeviceDirectory:
             **dict.fromkeys(ACTOR_EVENTS.all, actors),
         }
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         concerned: dict[VersionedRows, list[Recorded]] = defaultdict(list)
-        for recorded in batch:
-            if rows := self._rows_of.get(type(recorded.event)):
-                concerned[rows].append(recorded)
+        for recorded in batch.of(*self._rows_of):
+            concerned[self._rows_of[type(recorded.event)]].append(recorded)
         for rows, events in concerned.items():
             await rows.apply(events, to)
 

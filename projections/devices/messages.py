@@ -10,8 +10,8 @@ from typing import ClassVar, NamedTuple
 import sqlalchemy as sa
 
 from domain.devices.state_message import StateMessageReceived
-from domain.event import Recorded
 from projections.as_of import ForgottenError, moment, reading_as_of
+from projections.batch import Batch
 from projections.database import METADATA, Database, storable
 from projections.readmodel import Target
 
@@ -40,8 +40,10 @@ class StateMessageStore:
     version: ClassVar[int] = 2
     tables: ClassVar[Sequence[sa.Table]] = (MESSAGES,)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        arrived = [(one, one.event) for one in batch if isinstance(one.event, StateMessageReceived)]
+    async def apply(self, batch: Batch, to: Target) -> None:
+        arrived = [
+            (one, one.event) for one in batch.of(StateMessageReceived) if isinstance(one.event, StateMessageReceived)
+        ]
         if not arrived:
             return
         kept = await _kept(to)

@@ -14,7 +14,7 @@ counts, whatever became of the reading later; only what the sensor's removal has
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ from domain.devices.readings import Reading, ReadingsRecorded
 from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT
 from projections.as_of import POSITION
+from projections.batch import Batch
+from projections.copying import BEGIN, END, Column, microseconds, numbers, rows
 from projections.database import METADATA
 from projections.devices.reading_versions import READING_VERSIONS, apply_amendments
 from projections.readmodel import Target
@@ -67,12 +69,9 @@ REMEMBERED_SENSORS = 200_000
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-class _Arrived(NamedTuple):
-    id: int
-    sensor_id: UUID
-    value: float
-    value_at: datetime
-    received_at: datetime
+_Row = tuple[int, int, float, datetime, datetime]
+"""Id, sensor, value, its time, and when it was received. A sensor as a number: comparing ids takes several times as
+long."""
 
 
 class ReadingHistory:
@@ -87,77 +86,75 @@ class ReadingHistory:
     tables: ClassVar[Sequence[sa.Table]] = (READINGS, READING_VERSIONS, READING_CUTOFFS)
 
     def __init__(self) -> None:
-        self._newest: dict[UUID, datetime] = {}
+        self._newest: dict[int, datetime] = {}
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         """Corrections come last: whether a reading repeats another is asked of what was recorded, and never of what
         was made of it, so that it makes no difference how the log is cut into batches."""
-        removed = [one for one in batch if one.event.topic == SENSOR_REMOVED]
+        removed = batch.of(SENSOR_REMOVED)
         if removed:
             await _cut_off(removed, to)
-        recorded = [one for one in batch if isinstance(one.event, ReadingsRecorded)]
-        if recorded:
-            await self._store([*recorded, *removed], to)
-        if amendments := [one for one in batch if isinstance(one.event, ReadingCorrected | ReadingRemoved)]:
+        if batch.of(ReadingsRecorded):
+            await self._store(batch.of(ReadingsRecorded, SENSOR_REMOVED), to)
+        if amendments := batch.of(ReadingCorrected, ReadingRemoved):
             await apply_amendments(amendments, to, READINGS)
 
-    async def _store(self, batch: list[Recorded], to: Target) -> None:
-        batch.sort(key=lambda one: one.position)
-        await self._remember({reading.sensor_id for one in batch for reading in _readings(one)}, to)
+    async def _store(self, batch: Sequence[Recorded], to: Target) -> None:
+        await self._remember({reading.sensor_id.int for one in batch for reading in _readings(one)}, to)
         arrived, doubtful = self._sort_out(batch)
         repeated = await self._stored(doubtful, to) if doubtful else set()
+        stored = [row for row in arrived if row[0] not in repeated] if repeated else arrived
         async with to.connection.cursor().copy(f"COPY {to.name(READINGS)} FROM STDIN (FORMAT binary)".encode()) as copy:
-            # Several times cheaper than text for us, and twice as fast for PostgreSQL.
-            copy.set_types(("int8", "uuid", "float8", "timestamptz", "timestamptz"))
-            for row in arrived:
-                if row.id not in repeated:
-                    await copy.write_row(row)
+            await copy.write(_copied(stored))
 
-    def _sort_out(self, batch: Sequence[Recorded]) -> tuple[list[_Arrived], list[_Arrived]]:
+    def _sort_out(self, batch: Sequence[Recorded]) -> tuple[list[_Row], list[_Row]]:
         """All readings of the batch but those that repeat another of it, and which of them may be stored already."""
-        arrived: list[_Arrived] = []
-        doubtful: list[_Arrived] = []
-        seen: set[tuple[UUID, datetime]] = set()
+        arrived: list[_Row] = []
+        doubtful: list[_Row] = []
+        # Which there were in the batch until now. Most batches never ask.
+        seen: set[tuple[int, datetime]] | None = None
         newest = self._newest
         for recorded in batch:
             if recorded.event.topic == SENSOR_REMOVED:
-                seen = {one for one in seen if one[0] != recorded.aggregate_id}
+                removed = recorded.aggregate_id.int
+                seen = {one for one in (_times(arrived) if seen is None else seen) if one[0] != removed}
                 continue
-            received_at = recorded.envelope.at
-            id = recorded.position * VALUES_PER_EVENT
-            identified = recorded.envelope.source == "mqtt"
-            for index, reading in enumerate(_readings(recorded)):
-                sensor_id = reading.sensor_id
+            envelope = recorded.envelope
+            received_at, identified = envelope.at, envelope.source == "mqtt"
+            for id, reading in enumerate(_readings(recorded), recorded.position * VALUES_PER_EVENT):
+                sensor = reading.sensor_id.int
                 value_at = reading.value_at or received_at
-                row = _Arrived(id + index, sensor_id, reading.value, value_at, received_at)
-                if value_at > newest[sensor_id]:
-                    newest[sensor_id] = value_at
+                row = (id, sensor, reading.value, value_at, received_at)
+                if value_at > newest[sensor]:
+                    newest[sensor] = value_at
                 elif identified and reading.value_at is not None:
-                    if (sensor_id, value_at) in seen:
+                    seen = _times(arrived) if seen is None else seen
+                    if (sensor, value_at) in seen:
                         continue
                     doubtful.append(row)
-                seen.add((sensor_id, value_at))
+                if seen is not None:
+                    seen.add((sensor, value_at))
                 arrived.append(row)
         return arrived, doubtful
 
-    async def _remember(self, sensors: Iterable[UUID], to: Target) -> None:
+    async def _remember(self, sensors: set[int], to: Target) -> None:
         """Makes sure that the newest stored time of every one of these sensors is known."""
-        unknown = [sensor_id for sensor_id in sensors if sensor_id not in self._newest]
+        unknown = sensors - self._newest.keys()
         if not unknown:
             return
         if len(self._newest) + len(unknown) > REMEMBERED_SENSORS:
             self._newest.clear()
-            unknown = list(sensors)
+            unknown = sensors
         # Of what was corrected or removed, the recorded time counts. A time that is too new costs a look, no more.
         newest = "(SELECT value_at FROM {} WHERE sensor_id = s.id ORDER BY value_at DESC LIMIT 1)"
         query = (
             f"SELECT s.id, greatest({newest.format(to.name(READINGS))}, {newest.format(to.name(READING_VERSIONS))})"
             " FROM unnest(%s::uuid[]) AS s(id)"
         )
-        cursor = await to.connection.execute(query.encode(), (unknown,), prepare=True)
-        self._newest.update({row[0]: row[1] or _LONG_AGO for row in await cursor.fetchall()})
+        cursor = await to.connection.execute(query.encode(), ([UUID(int=id) for id in unknown],), prepare=True)
+        self._newest.update({row[0].int: row[1] or _LONG_AGO for row in await cursor.fetchall()})
 
-    async def _stored(self, rows: Sequence[_Arrived], to: Target) -> set[int]:
+    async def _stored(self, rows: Sequence[_Row], to: Target) -> set[int]:
         """Which of these rows repeat a stored reading, by their ids."""
         versions = to.name(READING_VERSIONS)
         query = f"""
@@ -177,7 +174,7 @@ class ReadingHistory:
                 WHERE v.sensor_id = n.sensor_id AND v.value_at = n.value_at AND v.id >= n.since AND v.what = 'recorded'
             )
             """
-        columns = ([row.id for row in rows], [row.sensor_id for row in rows], [row.value_at for row in rows])
+        columns = ([row[0] for row in rows], [UUID(int=row[1]) for row in rows], [row[3] for row in rows])
         cursor = await to.connection.execute(query.encode(), columns, prepare=True)
         return {row[0] for row in await cursor.fetchall()}
 
@@ -186,6 +183,22 @@ async def _cut_off(removed: Sequence[Recorded], to: Target) -> None:
     async with to.connection.cursor().copy(f"COPY {to.name(READING_CUTOFFS)} FROM STDIN".encode()) as copy:
         for one in removed:
             await copy.write_row((one.aggregate_id, one.position, one.envelope.at, one.envelope.actor))
+
+
+def _times(arrived: Iterable[_Row]) -> set[tuple[int, datetime]]:
+    return {(sensor, value_at) for _, sensor, _, value_at, _ in arrived}
+
+
+def _copied(arrived: Sequence[_Row]) -> bytes:
+    ids, sensors, values, value_at, received_at = zip(*arrived, strict=True) if arrived else ((),) * 5
+    made = rows(
+        numbers("q", ids),
+        Column(16, b"".join([sensor.to_bytes(16, "big") for sensor in sensors])),
+        numbers("d", values),
+        numbers("q", map(microseconds, value_at)),
+        numbers("q", map(microseconds, received_at)),
+    )
+    return BEGIN + made + END
 
 
 def _readings(recorded: Recorded) -> Sequence[Reading]:

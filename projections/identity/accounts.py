@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from domain.event import Recorded
 from domain.identity.user import UserDisabled, UserEnabled, UserForgotten, UserRegistered
 from domain.person import pseudonym
+from projections.batch import Batch
 from projections.database import Database
 from projections.readmodel import Target
 from projections.versioned import Row, VersionedRows, rewrite, versioned_table
@@ -28,10 +29,9 @@ class AccountDirectory:
     def __init__(self) -> None:
         self._users = VersionedRows(USERS, _evolve)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        concerned = (UserRegistered, UserDisabled, UserEnabled, UserForgotten)
-        await self._users.apply((recorded for recorded in batch if isinstance(recorded.event, concerned)), to)
-        for recorded in batch:
+    async def apply(self, batch: Batch, to: Target) -> None:
+        await self._users.apply(batch.of(UserRegistered, UserDisabled, UserEnabled, UserForgotten), to)
+        for recorded in batch.of(UserForgotten):
             if isinstance(recorded.event, UserForgotten):
                 name = pseudonym(recorded.event.person)
                 await rewrite(to, USERS, "id", recorded.aggregate_id, username=name)

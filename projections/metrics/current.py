@@ -12,11 +12,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from psycopg.rows import TupleRow
 
-from domain.event import Recorded
 from domain.identifiers import metric_id
 from domain.metrics.report import Nature, nature
 from domain.metrics.reports import MetricsReported
 from projections.as_of import moment, reading_as_of
+from projections.batch import Batch
 from projections.database import Database
 from projections.metrics.current_pages import CurrentPages
 from projections.metrics.current_past import ALL_THEN, OF_DEVICE_THEN, OF_METRIC_THEN
@@ -40,13 +40,15 @@ class CurrentMetrics:
         self._pages = CurrentPages()
         self._next = 0
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         if batch[0].position != self._next:
             self._pages.forget()  # the last batch was not committed
         self._next = 0  # until all of it is done
         pages, removed = self._pages, dict[UUID, int]()
-        await pages.know({one.event.device_id for one in batch if isinstance(one.event, MetricsReported)}, to)
-        for one in batch:
+        await pages.know(
+            {one.event.device_id for one in batch.of(MetricsReported) if isinstance(one.event, MetricsReported)}, to
+        )
+        for one in batch.of(MetricsReported, DEVICE_REMOVED):
             event = one.event
             if isinstance(event, MetricsReported):
                 if event.device_id in removed:

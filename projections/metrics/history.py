@@ -11,12 +11,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from domain.event import Recorded
 from domain.identifiers import VALUES_PER_EVENT, metric_id
 from domain.metrics.grid import ARCHIVES
 from domain.metrics.reports import MetricsReported
 from domain.metrics.series import begin, report
 from projections.as_of import POSITION
+from projections.batch import Batch
 from projections.database import METADATA, storable
 from projections.metrics.current import DEVICE_REMOVED
 from projections.metrics.packed import Block, BlockKey, Line, packed, unpacked
@@ -75,13 +75,14 @@ class MetricHistory:
         self._remembered = 0
         self._next = 0
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         if batch[0].position != self._next:
             self._forget()
         self._next = 0
-        await self._remember([one.event for one in batch if isinstance(one.event, MetricsReported)], to)
+        concerned = batch.of(MetricsReported, DEVICE_REMOVED)
+        await self._remember([one.event for one in concerned if isinstance(one.event, MetricsReported)], to)
         changes = _Changes(self._lines)
-        for one in batch:
+        for one in concerned:
             if isinstance(one.event, MetricsReported):
                 changes.report(one.event, one.position * VALUES_PER_EVENT, int(one.envelope.at.timestamp()))
             elif one.event.topic == DEVICE_REMOVED:

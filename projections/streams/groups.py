@@ -11,10 +11,12 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 
+from domain.catalogue import CATALOGUE
 from domain.event import Event, Recorded
 from domain.identifiers import group_id
 from domain.streams.group import GROUP, Group, MemberJoined, MemberLeft
 from domain.value import Value
+from projections.batch import Batch
 from projections.database import METADATA, Database, storable
 from projections.keyframes import Folding, Happened, Keyframes, PastStates, Told, keyframe_table
 from projections.readmodel import Target
@@ -37,7 +39,7 @@ GROUP_MEMBERS = versioned_table(
     sa.Column("membership", sa.Text, nullable=False),
 )
 
-_OURS = f"{GROUP.name}."
+_OURS = tuple(topic for topic in CATALOGUE.by_topic if topic.startswith(f"{GROUP.name}."))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Group).decode
 
@@ -74,8 +76,8 @@ class Groups:
         self._members = VersionedRows(GROUP_MEMBERS, _joined_or_left)
         self._keyframes = Keyframes(_FOLDING, _known)
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
-        told = [Told(one.aggregate_id, one) for one in batch if one.event.topic.startswith(_OURS)]
+    async def apply(self, batch: Batch, to: Target) -> None:
+        told = [Told(one.aggregate_id, one) for one in batch.of(*_OURS)]
         await self._keyframes.take(batch, told, to)
         if not told:
             return

@@ -13,10 +13,10 @@ from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
-from domain.event import Recorded
 from domain.streams.partition import MessagesProduced
 from domain.streams.topic import DayClosed, Disposal, Retention, RetentionSet
 from projections.as_of import POSITION
+from projections.batch import Batch
 from projections.database import METADATA, Database
 from projections.readmodel import Target
 
@@ -153,12 +153,12 @@ class Topics:
         self._days: dict[DayKey, DayRow] = {}
         self._next = 0
 
-    async def apply(self, batch: Sequence[Recorded], to: Target) -> None:
+    async def apply(self, batch: Batch, to: Target) -> None:
         if batch[0].position != self._next or len(self._days) > REMEMBERED_ROWS:
             self._forget()
         self._next = 0
         waiting: list[_Produced] = []
-        for one in batch:
+        for one in batch.of(MessagesProduced, RetentionSet, DayClosed):
             if isinstance(one.event, MessagesProduced):
                 waiting.append(_Produced(one.event, one.envelope.at, one.position))
             elif isinstance(one.event, RetentionSet):

@@ -9,6 +9,7 @@ from domain.devices.device import DeviceRemoved
 from domain.event import Envelope, Event, Recorded
 from domain.metrics.report import Draft, Report, check
 from domain.metrics.reports import MetricsReported
+from projections.batch import Batch
 from projections.readmodel import ReadModel, Target
 from projections.runner import connect
 
@@ -60,7 +61,7 @@ async def apply(url: str, model: ReadModel, *batches: Sequence[Recorded], suffix
     async with await connect(url) as connection:
         for batch in batches:
             async with connection.transaction():
-                await model.apply(batch, Target(connection, suffix))
+                await model.apply(Batch(batch), Target(connection, suffix))
 
 
 async def empty(url: str, model: ReadModel) -> None:

@@ -203,6 +203,21 @@ async def test_a_worker_that_begins_within_a_block_knows_what_stood_before(
         assert await everything(TrailQueries(database), sought, 10, newest=False) == written.matching(sought)
 
 
+@pytest.mark.usefixtures("small_blocks")
+async def test_a_conversation_is_found_whether_it_has_one_event_or_several(
+    database: Database, positions: Positions, database_url: str
+) -> None:
+    """Also where all of a block are alone."""
+    written = Written(database_url)
+    asked = [f"alone {n}" for n in range(2 * BLOCK)] + [f"c{n % 5}" if n % 3 else f"also {n}" for n in range(BLOCK)]
+    written.append(*((STREAMS[0], UserEnabled(), envelope(n, correlation=one)) for n, one in enumerate(asked)))
+    async with running(database_url, (AuditTrail,)):
+        assert (await positions.fresh("trail")).fresh
+        for one in set(asked):
+            sought = Sought(correlation=one)
+            assert await everything(TrailQueries(database), sought, 10, newest=False) == written.matching(sought)
+
+
 async def test_the_audit_is_not_behind_the_log(database: Database, database_url: str) -> None:
     """Nobody keeps the index here."""
     written = Written(database_url)

@@ -37,6 +37,7 @@ from domain.connectors.thing import (
 )
 from domain.event import Event, Recorded
 from domain.identifiers import properties_id, thing_stream_id
+from projections.batch import Batch
 from projections.connectors.connector_queries import ConnectorQueries
 from projections.connectors.connectors import Connectors
 from projections.connectors.thing_queries import ThingQueries
@@ -332,7 +333,7 @@ async def test_the_values_of_things_are_told_as_they_were_at_every_position(
             batch.append(one)
             if number in cuts or number == len(events) - 1:
                 async with connection.transaction():
-                    await model.apply(batch, Target(connection))
+                    await model.apply(Batch(batch), Target(connection))
                 batch = []
                 if number % 3 == 0:
                     model = Things()

@@ -21,6 +21,7 @@ from domain.metrics.grid import Grid, between, last
 from domain.metrics.reports import MetricsReported
 from domain.metrics.series import HOUR
 from projections.as_of import ForgottenError
+from projections.batch import Batch
 from projections.database import Database
 from projections.metrics import history
 from projections.metrics.current import CurrentMetrics
@@ -214,7 +215,7 @@ class _Failing(MetricHistory):
     def __init__(self, model: MetricHistory) -> None:
         self._model = model
 
-    async def apply(self, batch: Sequence[Recorded], to: Any) -> None:
+    async def apply(self, batch: Batch, to: Any) -> None:
         await self._model.apply(batch, to)
         raise ZeroDivisionError
 

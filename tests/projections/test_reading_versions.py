@@ -11,6 +11,7 @@ import pytest
 from domain.devices.readings import Reading, ReadingsRecorded
 from domain.event import Envelope, Event, Recorded, Source
 from domain.identifiers import reading_id
+from projections.batch import Batch
 from projections.database import Database
 from projections.devices.reading_queries import Place, Range, ReadingQueries
 from projections.devices.readings import ReadingHistory
@@ -66,9 +67,9 @@ async def told(url: str, events: Sequence[Recorded], size: int = 1000) -> dict[s
             await connection.execute(f"TRUNCATE {table}".encode())
         for start in range(0, len(events), size):
             async with connection.transaction(force_rollback=True):
-                await model.apply(events[start : start + size], Target(connection))
+                await model.apply(Batch(events[start : start + size]), Target(connection))
             async with connection.transaction():
-                await model.apply(events[start : start + size], Target(connection))
+                await model.apply(Batch(events[start : start + size]), Target(connection))
     return {table: rows(url, table) for table in TABLES}
 
 

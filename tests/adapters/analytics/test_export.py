@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4, uuid5
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -135,6 +136,19 @@ async def test_telemetry_is_typed(database_url: str, tmp_path: Path) -> None:
         (True, "mqtt", None),
         (False, None, "removed"),
     ]
+
+
+async def test_rows_of_several_kinds_of_event_are_in_the_order_of_the_log(database_url: str, tmp_path: Path) -> None:
+    events = [DeviceConnected(through="mqtt"), DeviceRemoved()] * 3
+    append(database_url, *(Fact(60 + number, HOUSE, event) for number, event in enumerate(events)))
+    for file in (await export(database_url, tmp_path)).files:
+        assert pq.ParquetFile(tmp_path / file.path).read(["position"])["position"].to_pylist() == [1, 2, 3, 4, 5, 6]
+
+
+async def test_an_event_without_readings_makes_no_row_of_them(database_url: str, tmp_path: Path) -> None:
+    append(database_url, Fact(60, uuid4(), ReadingsRecorded(device_id=HOUSE, readings=())))
+    manifest = await export(database_url, tmp_path)
+    assert [(file.table, file.rows) for file in manifest.files] == [("events", 1)]
 
 
 def test_what_is_typed_is_in_its_present_shape() -> None:
