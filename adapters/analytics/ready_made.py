@@ -12,7 +12,9 @@ import msgspec
 Kind = Literal["time", "id", "text", "number"]
 
 _Time = Annotated[datetime, msgspec.Meta(tz=True)]
-_Number = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
+# Of seconds DuckDB knows millionths, and takes less for nothing.
+LEAST, BELOW = 0.001, 1e12
+_Number = Annotated[float, msgspec.Meta(ge=LEAST, lt=BELOW)]
 
 # Without a beginning the last day is told of.
 PERIOD: Final = timedelta(days=1)
@@ -37,6 +39,12 @@ class ParameterError(Exception):
     """A parameter is not known, or cannot be read."""
 
 
+_KINDS: Mapping[Kind, str] = {
+    "time": "a time such as 2026-01-14T12:00:00Z",
+    "id": "a UUID",
+    "text": "a text",
+    "number": f"a number from {LEAST} on",
+}
 _PERIOD = {
     "since": Parameter("time", "the beginning of the period; without it a day before its end"),
     "until": Parameter("time", "its end, which does not belong to it; without it now"),
@@ -110,6 +118,8 @@ def _read(name: str, kind: Kind, text: str) -> Any:
         if kind == "number":
             return msgspec.json.decode(text, type=_Number)
     except msgspec.MsgspecError:
-        what = {"time": "a time such as 2026-01-14T12:00:00Z", "id": "a UUID", "number": "a number above 0"}[kind]
+        what = {"time": "a time such as 2026-01-14T12:00:00Z", "id": "a UUID", "number": f"a number from {LEAST} on"}[
+            kind
+        ]
         raise ParameterError(f"`{name}` is {what}") from None
     return text

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from adapters.analytics.ready_made import ANALYSES, Kind
+from adapters.analytics.ready_made import ANALYSES, BELOW, LEAST, Kind
 from entrypoints.analytics.exchange import TYPES
 from entrypoints.openapi import ID, TEXT, TIME, Json, answer, body, contract_document, json, parameter, refusals
 
-_NUMBER: Json = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e12}
+_NUMBER: Json = {"type": "number", "minimum": LEAST, "exclusiveMaximum": BELOW}
 _SCHEMAS: dict[Kind, Json] = {
     "time": TIME,
     "id": ID,

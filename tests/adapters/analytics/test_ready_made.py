@@ -247,6 +247,7 @@ def test_without_a_period_the_last_day_is_told_of() -> None:
         {"since": "2026-01-14T12:00:00Z", "until": "2026-01-14T12:00:00Z"},
         {"device": "boiler"},
         {"gap": "-1"},
+        {"gap": "5e-324"},
         {"gap": "nan"},
         {"gap": "inf"},
         {"other": "1"},
