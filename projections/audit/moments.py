@@ -32,6 +32,10 @@ _LAST = f"""
 _TIME_OF = f"SELECT {AT} FROM events WHERE notification_id = %s".encode()
 
 
+class UnreadableMomentError(AsOfError):
+    """It is neither a position nor a time."""
+
+
 class Moments:
     """`text` is a position, or a time of RFC 3339."""
 
@@ -107,7 +111,7 @@ def _time(text: str) -> datetime:
         # A plus that was not encoded arrives as a space.
         return msgspec.convert(text.replace(" ", "+"), _Instant).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
-        raise AsOfError("as_of is a position, or a time such as 2026-11-24T08:00:00Z") from None
+        raise UnreadableMomentError("as_of is a position, or a time such as 2026-11-24T08:00:00Z") from None
 
 
 def _told(time: datetime) -> str:

@@ -1,5 +1,6 @@
 """What one thing was at a moment, over HTTP."""
 
+import json
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -30,7 +31,7 @@ def device(person: Person) -> tuple[str, int, str, str, int]:
 
 
 def test_a_device_is_told_as_it_was_at_a_position_and_at_a_time(
-    auditor: Auditor, device: tuple[str, int, str, str, int]
+    product: Product, auditor: Auditor, device: tuple[str, int, str, str, int]
 ) -> None:
     id, made, name, meanwhile, removed = device
     first = auditor.get(f"/devices/{id}/state", as_of=made)
@@ -43,6 +44,8 @@ def test_a_device_is_told_as_it_was_at_a_position_and_at_a_time(
     assert (then.json()["version"], then.json()["state"]["name"]) == (2, name)
     gone = auditor.json(f"/devices/{id}/state")
     assert (gone["version"], gone["position"], gone["state"]) == (3, removed, None)
+    command = product.run("audit", "state", "devices", id, "--as-of", meanwhile)
+    assert json.loads(command) == then.json()
     history = auditor.json(f"/devices/{id}/history")["events"]
     assert [event["position"] for event in history] == [told["position"], then.json()["position"], removed]
 
