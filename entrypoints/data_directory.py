@@ -57,6 +57,11 @@ class DataDirectory:
         """Where the copy of the signed checkpoints is, unless a setting says otherwise."""
         return self.path / "proof"
 
+    @property
+    def export(self) -> Path:
+        """Where the worker keeps an export of the log, unless a setting says otherwise."""
+        return self.path / "export"
+
     def has_schema(self, fingerprint: str) -> bool:
         """Whether the embedded database was brought to exactly these migrations already."""
         try:

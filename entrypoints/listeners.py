@@ -52,6 +52,7 @@ from entrypoints.streams.door import Door as StreamsDoor
 from entrypoints.streams.door import Ports
 from projections.audit.histories import HistoryQueries
 from projections.audit.moments import Moments
+from projections.audit.states import StateQueries
 from projections.audit.traces import TraceQueries
 from projections.audit.trail_queries import TrailQueries
 from projections.connectors.connector_queries import ConnectorQueries
@@ -135,7 +136,7 @@ def contract_apps(api: Api) -> Mapping[str, App]:
     about_the_log = BesideAnother(analytics, ANALYTICS_PREFIX, lambda _: False, AsOf(main, moments))
     about_the_log = BesideAnother(_privacy(api, bearers), PRIVACY_PREFIX, lambda _: False, about_the_log)
     return {
-        API.name: BesideAnother(_audit(api, bearers), AUDIT_PREFIX, lambda _: False, about_the_log),
+        API.name: BesideAnother(_audit(api, bearers, moments), AUDIT_PREFIX, lambda _: False, about_the_log),
         CONNECTOR.name: AsOf(connector, moments),
         METRICS.name: AsOf(metrics, moments),
         DISCOVERY.name: AsOf(StreamsContract(streams, stream_routes.DISCOVERY), moments),
@@ -216,13 +217,15 @@ def _streams(api: Api, bearers: Bearers) -> StreamsDoor:
     )
 
 
-def _audit(api: Api, bearers: Bearers) -> Audit:
+def _audit(api: Api, bearers: Bearers, moments: Moments) -> Audit:
     trail = TrailQueries(api.database)
     return Audit(
         AuditDoor(
             bearers=bearers,
             trail=trail,
             histories=HistoryQueries(api.database, MAPPER.event),
+            states=StateQueries(api.database, MAPPER.event),
+            moments=moments,
             traces=TraceQueries(api.database, trail),
             proofs=InclusionProofs(api.settings.database_url),
             views=Views(shown_event, api.accounts.names),

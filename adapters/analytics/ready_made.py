@@ -1,6 +1,6 @@
 """The questions that come again and again, each as a file of SQL with parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -84,6 +84,19 @@ ANALYSES: Final[Mapping[str, Analysis]] = {
         {**_PERIOD, "client": Parameter("id", "only this client")},
     ),
 }
+
+
+def described() -> Sequence[Mapping[str, Any]]:
+    """All of them, for whoever chooses one."""
+    return [
+        {
+            "name": name,
+            "about": analysis.about,
+            "parameters": {name: parameter.about for name, parameter in analysis.parameters.items()},
+            "sql": sql_of(name),
+        }
+        for name, analysis in ANALYSES.items()
+    ]
 
 
 @cache

@@ -10,6 +10,8 @@ from entrypoints.audit.exchange import AuditExchange
 from entrypoints.audit.views import Views
 from entrypoints.bearers import AUDIT_READ, Bearers
 from projections.audit.histories import HistoryQueries
+from projections.audit.moments import Moments
+from projections.audit.states import StateQueries
 from projections.audit.traces import TraceQueries
 from projections.audit.trail_queries import TrailQueries
 
@@ -21,6 +23,8 @@ class Door:
     bearers: Bearers
     trail: TrailQueries
     histories: HistoryQueries
+    states: StateQueries
+    moments: Moments
     traces: TraceQueries
     proofs: InclusionProofs
     views: Views

@@ -8,6 +8,8 @@ from application.ports import LogUnavailableError
 from entrypoints.audit.exchange import BadRequestError, NotFoundError
 from entrypoints.bearers import ForbiddenError, NoTokenError
 from entrypoints.exchange import BEARER, Answer, Header, allow, retry_after
+from projections.as_of import AsOfError
+from projections.audit.states import BeforeItBeganError, NoStateError
 
 
 def error(status: int, text: str, *headers: Header) -> Answer:
@@ -25,14 +27,16 @@ def method_not_allowed(allowed: str) -> Answer:
 def refusal_of(fault: Exception) -> Answer | None:
     """None for what nobody expected."""
     match fault:
-        case BadRequestError():
+        case BadRequestError() | AsOfError():
             return error(400, str(fault))
-        case NotFoundError():
+        case NotFoundError() | BeforeItBeganError():
             return error(404, str(fault))
         case NotProvedError():
             return error(404, str(fault), retry_after(60))
         case LogChangedError():
             return error(409, str(fault))
+        case NoStateError():
+            return error(422, str(fault))
         case NoTokenError():
             return error(401, "a token is needed; `tidemark token --scope audit.read` makes one", BEARER)
         case InvalidTokenError():

@@ -95,6 +95,20 @@ _NODE: Json = {
         "caused": {"type": "array", "items": ref("Node")},
     },
 }
+_STATE: Json = {
+    "type": "object",
+    "required": ["context", "aggregate", "id", "as_of", "version", "position", "state"],
+    "properties": {
+        "context": {"enum": list(CONTEXTS)},
+        "aggregate": TEXT,
+        "id": ID,
+        "as_of": {"type": "integer", "description": "Up to which position of the log was read."},
+        "version": {"type": "integer", "description": "Of its last event by then."},
+        "position": {"type": "integer", "description": "Of that event."},
+        "state": {"type": ["object", "null"], "description": "Null where it was gone."},
+    },
+}
+_AS_OF: Json = {"Tidemark-As-Of": {"description": "Which position was read.", "schema": {"type": "integer"}}}
 _PROOF: Json = {
     "type": "object",
     "required": ["position", "leaf", "path", "checkpoint"],
@@ -113,6 +127,7 @@ _REFUSALS = {
     "403": "The token has not the scope `audit.read`.",
     "404": "There is no such thing, or not yet.",
     "409": "The events are not those that were signed; `tidemark verify` says which.",
+    "422": "There is no state of it; the error says why.",
     "503": "The database cannot be reached.",
 }
 
@@ -194,6 +209,18 @@ def document() -> Json:
                 answer("A page, the oldest first unless asked otherwise.", history),
                 "400",
                 "404",
+            ),
+            "/{context}/{id}/state": _operation(
+                "What an aggregate was at a moment, without private and personal fields.",
+                [
+                    named("context", {"enum": list(CONTEXTS)}, "The context."),
+                    named("id", ID, "The aggregate."),
+                    parameter("as_of", _NAME, "A position of the log, or a time (RFC 3339); without it now."),
+                ],
+                {**answer("The state.", _STATE), "headers": _AS_OF},
+                "400",
+                "404",
+                "422",
             ),
             "/proof/{position}": _operation(
                 "That an event is in the log: its leaf, the way to the root of a signed checkpoint, and that.",

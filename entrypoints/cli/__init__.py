@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from entrypoints.cli import (
+    analyse,
     audit,
     commands,
     doctor,
@@ -12,6 +13,7 @@ from entrypoints.cli import (
     export,
     forget,
     processes,
+    query,
     rebuild,
     replay,
     simulate,
@@ -50,6 +52,8 @@ app.command()(verify.verify)
 app.command()(verify.export_log)
 app.command()(verify.proof_key)
 app.command()(export.export)
+app.command()(query.query)
+app.command()(analyse.analyse)
 app.command()(replay.replay)
 app.command()(simulate.simulate)
 app.command()(tokens.token)

@@ -109,6 +109,72 @@ def history(
 
 
 @app.command()
+def state(
+    context: Annotated[str, typer.Argument(help="Such as devices.")],
+    id: Annotated[UUID, typer.Argument(help="Of the aggregate.")],
+    data_dir: DataDir = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="MOMENT", help="A position, or a time such as 2026-11-24T08:00:00Z; else now."),
+    ] = None,
+) -> None:
+    """Show what one aggregate was at a moment, as JSON, without private and personal fields.
+
+    `as_of` is the position that was read; `version` and `position` are of its last event by then."""
+
+    async def show(database: "Database") -> None:
+        import msgspec
+
+        from entrypoints.showing import MAPPER
+        from projections.as_of import AsOfError
+        from projections.audit.moments import Moments, UnreadableMomentError
+        from projections.audit.states import BeforeItBeganError, NoStateError, StateQueries
+        from projections.positions import log_head
+
+        states = StateQueries(database, MAPPER.event)
+        aggregate = await states.kind(context, id)
+        if aggregate is None:
+            fail(f"Nothing happened to {id} in {context}.")
+        try:
+            position = await (log_head(database) if as_of is None else Moments(database).position_in_log(as_of))
+            found = await states.find(aggregate, id, position)
+        except UnreadableMomentError:
+            fail(f"{as_of!r} is neither a position nor a time such as 2026-11-24T08:00:00Z.", 2)
+        except (AsOfError, BeforeItBeganError, NoStateError) as reason:
+            fail(_sentence(reason))
+        told = {"context": context, "aggregate": aggregate, "id": id, "as_of": position, **found._asdict()}
+        typer.echo(msgspec.json.format(msgspec.json.encode(told)))
+
+    _run(data_dir, show)
+
+
+@app.command()
+def proof(
+    position: Annotated[int, typer.Argument(min=1, help="Of the event.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Prove that one event is in the log, as JSON: its leaf, the way to the root of a signed checkpoint, and that.
+
+    `python3 offline.py --proof FILE KEY` checks it without the log (docs/how-to/prove-the-log.md)."""
+
+    async def show(database: "Database") -> None:
+        import msgspec
+
+        from adapters.proof.inclusion import InclusionProofs, LogChangedError, NotProvedError
+        from projections.positions import log_head
+
+        if position > (head := await log_head(database)):
+            fail(f"There is no event at {position}; the log ends at {head}.")
+        try:
+            found = await InclusionProofs(database.url).inclusion_proof(position)
+        except (NotProvedError, LogChangedError) as reason:
+            fail(_sentence(reason))
+        typer.echo(msgspec.json.encode(found.document()))
+
+    _run(data_dir, show)
+
+
+@app.command()
 def trace(
     correlation: Annotated[str, typer.Argument(help="The id of the conversation, as X-Request-Id says it.")],
     data_dir: DataDir = None,
@@ -153,6 +219,11 @@ def _lines(rows: "Sequence[Row]", *, as_json: bool) -> Iterator[str]:
 
     for row in rows:
         yield shown_event(*row)[1].decode() if as_json else human(*row, MAPPER)
+
+
+def _sentence(reason: Exception) -> str:
+    text = str(reason).removeprefix("as_of: ")
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _told(change: dict[str, Any]) -> str:

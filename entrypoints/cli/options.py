@@ -45,5 +45,17 @@ def urls_of(data_dir: Path | None) -> dict[str, str]:
     return dict(urls)
 
 
+def settings_of(data_dir: Path | None) -> Settings:
+    """What holds for the installation: its database and its export, and the rest as the variables say."""
+    if data_dir is None and os.environ.get("TIDEMARK_DATABASE_URL"):
+        return settings_or_fail({"database_url"})
+    installation = {
+        "TIDEMARK_MODE": "up",
+        "TIDEMARK_DATABASE_URL": database_url_of(data_dir),
+        "TIDEMARK_EXPORT_DIR": os.environ.get("TIDEMARK_EXPORT_DIR") or str(DataDirectory(data_dir or DEFAULT).export),
+    }
+    return settings_or_fail({"database_url"}, {**os.environ, **installation})
+
+
 def database_url_of(data_dir: Path | None) -> str:
     return urls_of(data_dir)["postgres"]

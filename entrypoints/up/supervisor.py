@@ -154,7 +154,7 @@ class Supervisor:
             "TIDEMARK_METRICS_READ_AUTH": given.get("TIDEMARK_METRICS_READ_AUTH") or "open",
             "TIDEMARK_ARCHIVE_DIR": given.get("TIDEMARK_ARCHIVE_DIR") or str(self._directory.path / "archive"),
             "TIDEMARK_PROOF_DIR": given.get("TIDEMARK_PROOF_DIR") or str(self._directory.proof),
-            "TIDEMARK_EXPORT_DIR": given.get("TIDEMARK_EXPORT_DIR") or str(self._directory.path / "export"),
+            "TIDEMARK_EXPORT_DIR": given.get("TIDEMARK_EXPORT_DIR") or str(self._directory.export),
             "TIDEMARK_HOST": self._plan.host,
             "TIDEMARK_DATABASE_URL": postgres.url,
             "TIDEMARK_NATS_URL": nats.url,

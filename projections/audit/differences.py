@@ -28,6 +28,12 @@ def differences(before: State | None, after: State | None, private: Collection[s
     return list(_of_fields("", _fields(before), _fields(after), private))
 
 
+def public_fields(state: State | None, private: Collection[str]) -> Mapping[str, Any] | None:
+    """The state as JSON has it, without what is private anywhere in it; None where there is none."""
+    shown: Mapping[str, Any] | None = None if state is None else _without(_fields(state), private)
+    return shown
+
+
 def _fields(state: State | None) -> Mapping[str, Any]:
     fields: Mapping[str, Any] = {} if state is None else _decode(_encode(state))
     return fields

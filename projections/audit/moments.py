@@ -32,6 +32,10 @@ _LAST = f"""
 _TIME_OF = f"SELECT {AT} FROM events WHERE notification_id = %s".encode()
 
 
+class UnreadableMomentError(AsOfError):
+    """It is neither a position nor a time."""
+
+
 class Moments:
     """`text` is a position, or a time of RFC 3339."""
 
@@ -51,6 +55,12 @@ class Moments:
 
     async def position_of(self, text: str) -> int:
         """Where the log ended then; the read models have come so far. Raises AsOfError and LogUnavailableError."""
+        position = await self.position_in_log(text)
+        await self._wait_for(position)
+        return position
+
+    async def position_in_log(self, text: str) -> int:
+        """The same for whoever reads the log itself, whether read models have come so far or not."""
         if _is_position(text):
             position = int(text)
             head = await log_head(self._database)
@@ -58,10 +68,8 @@ class Moments:
                 raise AsOfError(f"as_of: position {position} is in the future; the log ends at {head}")
             if position < 1:
                 raise AsOfError("as_of: nothing had happened yet; the log begins at position 1")
-        else:
-            position = await self._position_at(_time(text))
-        await self._wait_for(position)
-        return position
+            return position
+        return await self._position_at(_time(text))
 
     async def _position_at(self, time: datetime) -> int:
         now = datetime.now(UTC)
@@ -103,7 +111,7 @@ def _time(text: str) -> datetime:
         # A plus that was not encoded arrives as a space.
         return msgspec.convert(text.replace(" ", "+"), _Instant).astimezone(UTC)
     except (msgspec.ValidationError, OverflowError):
-        raise AsOfError("as_of is a position, or a time such as 2026-11-24T08:00:00Z") from None
+        raise UnreadableMomentError("as_of is a position, or a time such as 2026-11-24T08:00:00Z") from None
 
 
 def _told(time: datetime) -> str:

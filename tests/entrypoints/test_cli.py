@@ -27,6 +27,12 @@ COMMANDS = (
     "verify",
     "export-log",
     "proof-key",
+    "export",
+    "query",
+    "analyse",
+    "replay",
+    "simulate",
+    "forget",
     "token",
     "user",
     "asyncapi",
@@ -50,12 +56,12 @@ FLAGS_OF_UP = (
 )
 
 
-def tidemark(*arguments: str, env: dict[str, str] | None = None) -> Result:
+def tidemark(*arguments: str, env: dict[str, str] | None = None, stdin: str | bytes | None = None) -> Result:
     """The command in this process, in an environment without settings."""
     cleared: dict[str, str | None] = {
         name: None for name in os.environ if name.startswith("TIDEMARK_") or name == "JWT_SECRET"
     }
-    return CliRunner().invoke(app, arguments, env={**cleared, **(env or {}), "COLUMNS": "120"})
+    return CliRunner().invoke(app, arguments, input=stdin, env={**cleared, **(env or {}), "COLUMNS": "120"})
 
 
 @pytest.mark.parametrize("command", COMMANDS)

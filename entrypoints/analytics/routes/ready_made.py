@@ -2,7 +2,7 @@
 
 import msgspec
 
-from adapters.analytics.ready_made import ANALYSES, parameters_of, sql_of
+from adapters.analytics.ready_made import ANALYSES, described, parameters_of, sql_of
 from adapters.analytics.wire import TABLES
 from entrypoints.analytics.door import Door
 from entrypoints.analytics.errors import NOT_FOUND
@@ -12,16 +12,7 @@ from entrypoints.exchange import Answer
 
 async def list_analyses(door: Door, exchange: AnalyticsExchange) -> Answer:
     """What may be asked ready-made, and the tables for questions of one's own."""
-    analyses = [
-        {
-            "name": name,
-            "about": analysis.about,
-            "parameters": {name: parameter.about for name, parameter in analysis.parameters.items()},
-            "sql": sql_of(name),
-        }
-        for name, analysis in ANALYSES.items()
-    ]
-    return Answer(msgspec.json.encode({"analyses": analyses, "tables": TABLES}))
+    return Answer(msgspec.json.encode({"analyses": described(), "tables": TABLES}))
 
 
 async def show_analysis(door: Door, exchange: AnalyticsExchange) -> Answer:

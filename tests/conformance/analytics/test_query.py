@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -50,6 +51,17 @@ def test_an_export_changes_no_answer(analyst: httpx.Client, product: Product) ->
     produce(analyst, topic, 2)
     assert ask(analyst, sql).json()["rows"] == [[7, 7]]
     assert list((product.data_dir / "export").glob("context=streams/day=*/*.parquet"))
+
+
+def test_the_command_says_the_same_in_every_form(analyst: httpx.Client, product: Product, tmp_path: Path) -> None:
+    topic, file = fresh("topic"), tmp_path / "answer.arrow"
+    produce(analyst, topic, 3)
+    sql = f"SELECT name, sum(count) AS messages FROM messages WHERE name = '{topic}' GROUP BY name"
+    assert product.run("query", sql) == ask(analyst, sql, format="csv").text.replace("\r\n", "\n")
+    told = json.loads(product.run("query", sql, "--format", "json"))
+    assert told["rows"] == ask(analyst, sql).json()["rows"] == [[topic, 3]]
+    product.run("query", sql, "--output", str(file))
+    assert pa.ipc.open_stream(file.read_bytes()).read_all().to_pylist() == [{"name": topic, "messages": 3}]
 
 
 def test_values_of_messages_stay_in_the_log(analyst: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import httpx
 
 from tests.conformance.streams.client import fresh
+from tests.product import Product
 
 NAMES = {
     "availability",
@@ -41,6 +42,19 @@ def test_messages_are_counted_by_topic(analyst: httpx.Client) -> None:
     head, *rows = [line.split(",") for line in answer.text.splitlines()]
     assert head[:3] == ["topic", "since", "messages"]
     assert sum(int(row[2]) for row in rows) == 3
+
+
+def test_the_command_says_the_same(analyst: httpx.Client, product: Product) -> None:
+    topic = fresh("topic")
+    analyst.post(f"/streams/v1/topic/{topic}/messages", content=b"1").raise_for_status()
+    period = {"since": "2026-01-14T12:00:00Z", "until": "2100-01-14T12:00:00Z"}
+    given = [f"{name}={value}" for name, value in period.items()]
+    told = product.run("analyse", "message-rates", *given, f"topic={topic}", "bucket=86400")
+    query = {**period, "topic": topic, "bucket": "86400", "format": "csv"}
+    assert told.splitlines() == analyst.get("/analytics/message-rates", params=query).text.splitlines()
+    assert len(told.splitlines()) == 2
+    for name in NAMES:
+        assert "up to position" in product.run("analyse", name, "--format", "table")
 
 
 def test_parameters_that_cannot_be_read_are_refused(analyst: httpx.Client) -> None:

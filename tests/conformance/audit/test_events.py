@@ -154,7 +154,8 @@ def test_times_from_before_and_in_the_future_find_nothing(auditor: Auditor) -> N
 
 
 def test_only_who_may_read_the_audit_reads_it_and_who_may_not_is_on_record(product: Product, auditor: Auditor) -> None:
-    paths = ("/audit/events", "/audit/events/1", f"/audit/identity/{UUID(int=1)}/history", "/audit/trace/x")
+    somebody = f"/audit/identity/{UUID(int=1)}"
+    paths = ("/audit/events", "/audit/events/1", f"{somebody}/history", f"{somebody}/state", "/audit/trace/x")
     with httpx.Client(base_url=product.api, trust_env=False) as stranger:
         for path in paths:
             assert stranger.get(path).status_code == 401
@@ -169,6 +170,7 @@ def test_only_who_may_read_the_audit_reads_it_and_who_may_not_is_on_record(produ
         "/audit/events",
         "/audit/events/{position}",
         "/audit/{context}/{id}/history",
+        "/audit/{context}/{id}/state",
         "/audit/trace/{correlation}",
     ], "before the answer"
     for event in refused:

@@ -33,6 +33,7 @@ def test_a_proof_holds_where_nothing_but_the_file_is(signed: Product, tmp_path: 
 
     answer = eventually(proved, seconds=30)
     assert answer is not None
+    assert json.loads(signed.run("audit", "proof", str(event["position"]))) == answer.json()
     proof = tmp_path / "proof.json"
     proof.write_text(answer.text, encoding="utf-8")
     checked = _offline(tmp_path, "--proof", str(proof))

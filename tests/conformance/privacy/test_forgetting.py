@@ -26,12 +26,11 @@ PASSWORD = "analytical-1843"
 SCOPES = ("audit.read", "analytics.read", "persons.forget", "connctd.subjects.read", MANAGE, READ, ACT)
 
 # Nothing of the kind is there: nobody asked for an action or has to agree to anything, no device is connected, nothing
-# was published, and no proof is due yet. Another is a door for WebSockets, and one says with 405 what it is for.
+# was published. Another is a door for WebSockets, and one says with 405 what it is for.
 NOT_SHOWN = {
     "GET /api/v1/actions/requests/{request}",
     "GET /api/v1/connectors/consent/{code}",
     "GET /api/v1/connectors/publications/{publication}",
-    "GET /audit/proof/{position}",
     "GET /connector/connect",
     "GET /connector/devices/{device}/show",
     "GET /streams/v1/topic/{topic}/messages",
@@ -123,8 +122,11 @@ class House:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with Product(tmp_path_factory.mktemp("forgetting")) as product:
-        yield House(product)
+    with Product(tmp_path_factory.mktemp("forgetting"), environment={"TIDEMARK_PROOF_SECONDS": "1"}) as product:
+        house = House(product)
+        auditor = Auditor(product)
+        eventually(lambda: auditor.get("/proof/5").status_code == 200, seconds=30)
+        yield house
 
 
 def test_nobody_is_named_anywhere_after_he_was_forgotten(house: House, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import time
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import product as combinations
@@ -59,7 +59,7 @@ class Walk:
     subjects: Collection[str]
     ids: Collection[str]
     known: Mapping[str, Collection[str]]
-    moments: Collection[str] = field(default_factory=tuple)
+    moments: Sequence[str] = field(default_factory=tuple)
 
     def everywhere(self, scratch: Path) -> Iterator[Found]:
         yield from self.over_http()
@@ -144,10 +144,18 @@ class Walk:
             ["audit", "events", "--limit", "10000"],
             ["audit", "events", "--limit", "10000", "--json"],
             ["replay", "--rule", str(rule)],
+            *(["query", "SELECT * FROM events", "--format", form] for form in ("table", "json")),
+            ["analyse", "busiest-actors"],
+            ["audit", "proof", "1"],
             ["verify"],
             ["doctor"],
-            *(["audit", "history", "identity", id] for id in self.known["user"]),
-            *(["audit", "history", "connectors", id] for id in self.known["client"]),
+            *(["audit", what, "identity", id] for what in ("history", "state") for id in self.known["user"]),
+            *(["audit", what, "connectors", id] for what in ("history", "state") for id in self.known["client"]),
+            *(
+                ["audit", "state", "identity", id, "--as-of", one]
+                for id in self.known["user"]
+                for one in self.moments[-1:]
+            ),
             *(["audit", "trace", id] for id in self.known["correlation"]),
         ]
         for command in commands:
