@@ -127,4 +127,6 @@ async def test_asking_for_more_acknowledges_what_came_before(installation: Insta
     assert len(await _fetch(live, 0, 4, limit=4)) == 4
     assert len(await _fetch(live, 4, 6)) == 6
     async with installation.client() as client:
-        assert (await client.jetstream().consumer_info("EVENTS", "projections")).ack_floor.stream_seq == 4
+        # Six may come in several answers, and the next of them is asked for behind those that came.
+        told = await client.jetstream().consumer_info("EVENTS", "projections")
+        assert 4 <= told.ack_floor.stream_seq < 10
