@@ -32,7 +32,7 @@ INSTANCES, CLIENTS_PATH = "/api/v1/connectors/instances", "/api/v1/connectors/cl
 SUBJECT = "X-External-Subject-Id"
 SCOPES = ("connctd.connector", "connctd.things.read")
 
-_CREATED = "SELECT count(*) FROM events WHERE topic = 'connectors.client.created.v1'"
+_CREATED = "SELECT count(*) FROM events WHERE topic = 'connectors.client.created.v2'"
 _UPDATED = "SELECT count(*) FROM events WHERE topic = 'connectors.properties.updated.v1'"
 _STARTED = "SELECT count(*) FROM connector_clients WHERE valid_to IS NULL AND status = 'STARTED'"
 _THINGS = "SELECT subject, id FROM things WHERE valid_to IS NULL AND owner = %s ORDER BY id LIMIT 500"

@@ -21,9 +21,20 @@ Keys = Mapping[UUID, bytes]
 NO_KEYS: Keys = {}
 
 KEYS: LiteralString = "SELECT person, key FROM person_keys WHERE person = ANY(%s) AND key IS NOT NULL"
+# Those that there are, and those that are made for the others; of whom another process makes one at the same time there
+# is none. Not synced by itself: the append that follows is, and brings everything before it to disk.
 MAKE_KEYS: LiteralString = """
-    INSERT INTO person_keys (person, key) SELECT * FROM unnest(%s::uuid[], %s::bytea[])
-    ON CONFLICT (person) DO NOTHING
+    WITH unsynced AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    wanted AS MATERIALIZED (
+        SELECT person, new.key AS new, known.key AS known, known.person IS NULL AS missing
+        FROM unsynced, unnest(%s::uuid[], %s::bytea[]) AS new(person, key)
+        LEFT JOIN person_keys known USING (person)
+    ),
+    made AS (
+        INSERT INTO person_keys (person, key) SELECT person, new FROM wanted WHERE missing
+        ON CONFLICT (person) DO NOTHING RETURNING person, key
+    )
+    SELECT person, key FROM made UNION ALL SELECT person, known FROM wanted WHERE known IS NOT NULL
 """
 # Also of who never had one, so that none is made afterwards.
 DESTROY_KEYS: LiteralString = """

@@ -280,9 +280,10 @@ class LogRecorder(PostgresApplicationRecorder):
         if not persons:
             return {}
         with self.datastore.get_connection() as connection:
-            if make:
-                connection.execute(MAKE_KEYS, new_keys(persons))
-            rows = connection.execute(KEYS, (list(persons),), binary=True).fetchall()
+            made = connection.execute(MAKE_KEYS, new_keys(persons), binary=True, prepare=True) if make else ()
+            rows = list(made)
+            if len(rows) < len(persons):  # another process made one meanwhile, or somebody was forgotten
+                rows = connection.execute(KEYS, (list(persons),), binary=True).fetchall()
         return {row["person"]: bytes(row["key"]) for row in rows}
 
     def head(self) -> int:

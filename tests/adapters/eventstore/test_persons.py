@@ -1,6 +1,7 @@
 """Persons in the log of PostgreSQL: sealed with a key of their own, and forgotten with it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,8 @@ import pytest
 
 from adapters.eventstore.log import PostgresEventLog
 from adapters.eventstore.mapper import Mapper
-from adapters.eventstore.recorder import LogRecorder
+from adapters.eventstore.persons import Keys
+from adapters.eventstore.recorder import LogDatastore, LogRecorder
 from application.executor import CommandExecutor
 from application.identity import DisableUser, ForgetUser, RegisterUser
 from application.ports import Loaded, NewEvent, Ref
@@ -185,3 +187,19 @@ async def test_the_key_stays_where_forgetting_was_not_recorded(database_url: str
 async def refused(executor: CommandExecutor) -> None:
     with pytest.raises(Exception, match="the event log cannot be reached"):
         await executor.execute(ForgetUser(username=NAME), ORIGIN)
+
+
+def test_of_many_who_make_the_key_of_one_person_at_once_all_have_the_same(database_url: str) -> None:
+    persons = [uuid4() for _ in range(50)]
+
+    def make(_: int) -> Keys:
+        datastore = LogDatastore(database_url)
+        try:
+            return LogRecorder(datastore).keys(persons, make=True)
+        finally:
+            datastore.close()
+
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(make, range(16)))
+    assert all(one == made[0] for one in made)
+    assert set(made[0]) == set(persons) == set(keys(database_url))
