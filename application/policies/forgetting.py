@@ -67,4 +67,8 @@ class Forgetting:
 
     async def _forgotten(self, receipt: Receipt, person: UUID | None) -> Forgotten:
         position = receipt.position if receipt.events else 0
-        return Forgotten(pseudonym(person), position, await self._records.caught_up())
+        try:
+            everywhere = await self._records.caught_up()
+        except LogUnavailableError:  # it is done all the same
+            everywhere = False
+        return Forgotten(pseudonym(person), position, everywhere)

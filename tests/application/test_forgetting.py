@@ -64,6 +64,18 @@ async def test_a_user_is_forgotten_once_and_shown_by_one_name(log: LogUnderTest)
     assert (registered.username, registered.email) == (pseudonym(PERSON), None)
 
 
+class RecordsAway(Records):
+    async def caught_up(self) -> bool:
+        raise LogUnavailableError("the database went away")
+
+
+async def test_what_is_done_is_told_also_when_nobody_knows_who_has_seen_it(log: LogUnderTest) -> None:
+    async with running(log.connect()) as (executor,):
+        await executor.execute(RegisterUser(username="Ada", password_hash="x", person=PERSON), ORIGIN)
+        done = await Forgetting(executor, RecordsAway()).forget_user("ada", ORIGIN)
+    assert done == (pseudonym(PERSON), 3, False)
+
+
 async def test_nobody_is_no_user_to_forget(log: LogUnderTest) -> None:
     async with running(log.connect()) as (executor,):
         with pytest.raises(UserNotFoundError):
