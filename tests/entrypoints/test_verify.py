@@ -56,7 +56,7 @@ def test_an_export_is_checked_without_a_server(signed: SignedLog, env: dict[str,
     assert "was believed" in tidemark(*offline, "--data-dir", str(tmp_path)).output
     export.write_text(export.read_text().replace("[7,", "[8,"))
     result = tidemark(*offline)
-    assert (result.exit_code, result.output[:18]) == (1, "WRONG: position 7:")
+    assert (result.exit_code, result.output[:18]) == (1, "WRONG: position 7:"), result.output
 
 
 def test_a_foreign_key_is_not_believed(signed: SignedLog, env: dict[str, str]) -> None:
