@@ -57,6 +57,10 @@ class Wrong(Exception):  # noqa: N818  # what is wrong, for the exit status and 
         return f"position {self.position}: {self.what}"
 
 
+class NotTrusted(Wrong):
+    """A checkpoint is signed with a key that is none of those given."""
+
+
 class Closings:
     """Values may be taken out of messages of days whose closing is on record, and of no others."""
 
@@ -232,7 +236,7 @@ def require_signed(checkpoint: Checkpoint, position: int, keys: Collection[bytes
     """Raises Wrong unless the checkpoint is signed with one of the keys."""
     name, key = f"checkpoint {checkpoint.number}", checkpoint.public_key
     if key not in keys:
-        raise Wrong(position, f"{name} is signed with the key {key.hex()}, which is not trusted")
+        raise NotTrusted(position, f"{name} is signed with the key {key.hex()}, which is not trusted")
     if not is_signed(key, checkpoint.signature, checkpoint.statement) or checkpoint.size < 1:
         raise Wrong(position, f"the signature of {name} is not that of what it says")
 

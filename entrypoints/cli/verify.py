@@ -46,15 +46,23 @@ def verify(
 
     The exit status is 0 when all is well, 1 when something is wrong, 2 when it cannot be told.
     """
+    from adapters.proof.offline import NotTrusted, Wrong
+
     if any(not _PUBLIC_KEY.fullmatch(one) for one in key or ()):
         fail("A public key has 64 hexadecimal digits.", _CANNOT_TELL)
     keys = [bytes.fromhex(one) for one in key] if key else _own_keys(data_dir)
-    if offline is not None:
-        if checkpoint is None:
-            fail("An export is checked against a file of checkpoints: --checkpoint FILE", _CANNOT_TELL)
-        _verify_export(offline, checkpoint, keys)
-    else:
-        _verify_log(database_url_of(data_dir), checkpoint or _own_file(data_dir), keys)
+    try:
+        if offline is not None:
+            if checkpoint is None:
+                fail("An export is checked against a file of checkpoints: --checkpoint FILE", _CANNOT_TELL)
+            _verify_export(offline, checkpoint, keys)
+        else:
+            _verify_log(database_url_of(data_dir), checkpoint or _own_file(data_dir), keys)
+    except Wrong as wrong:
+        typer.echo(f"WRONG: {wrong}")
+        if isinstance(wrong, NotTrusted) and not key:
+            typer.echo(f"Trusted is this installation's key, {keys[0].hex()}; --key trusts another.")
+        raise typer.Exit(1) from None
     if not keys:
         typer.echo("No public key is known here: whoever signed the first checkpoint was believed (see --key).")
 
@@ -89,15 +97,12 @@ def proof_key(data_dir: DataDir = None) -> None:
 
 
 def _verify_log(url: str, file: Path | None, keys: Sequence[bytes]) -> None:
-    from adapters.proof.offline import Wrong
     from adapters.proof.verifying import verify
     from application.ports import LogUnavailableError
 
     started = monotonic()
     try:
         found = verify(url, keys, file, _progress())
-    except Wrong as wrong:
-        _say_wrong(wrong)
     except LogUnavailableError:
         fail("The database does not answer.", _CANNOT_TELL)
     except (OSError, ValueError, KeyError) as reason:
@@ -113,22 +118,15 @@ def _verify_log(url: str, file: Path | None, keys: Sequence[bytes]) -> None:
 
 def _verify_export(export: Path, checkpoints: Path, keys: Sequence[bytes]) -> None:
     from adapters.proof.checkpoint_file import checkpoints_in
-    from adapters.proof.offline import Wrong, check_export, read_export
+    from adapters.proof.offline import check_export, read_export
 
     told = _progress()
     try:
         log, entries = read_export(str(export))
         proved, behind = check_export(entries, log, checkpoints_in(checkpoints), keys, lambda at: told(at, 0))
-    except Wrong as wrong:
-        _say_wrong(wrong)
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as reason:
         fail(f"It cannot be read: {reason}", _CANNOT_TELL)
     typer.echo(f"The log {log} is as it was signed up to position {proved}; {behind} events come behind that.")
-
-
-def _say_wrong(wrong: Exception) -> None:
-    typer.echo(f"WRONG: {wrong}")
-    raise typer.Exit(1) from None
 
 
 def _own_keys(data_dir: Path | None) -> list[bytes]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.proof.signing import SigningKey
 from entrypoints.data_directory import DataDirectory
 from tests.adapters.proof.signed_log import KEY, SEED, SignedLog
 from tests.entrypoints.test_cli import tidemark
@@ -57,6 +58,17 @@ def test_an_export_is_checked_without_a_server(signed: SignedLog, env: dict[str,
     export.write_text(export.read_text().replace("[7,", "[8,"))
     result = tidemark(*offline)
     assert (result.exit_code, result.output[:18]) == (1, "WRONG: position 7:"), result.output
+
+
+def test_the_key_of_the_data_directory_is_the_one_that_is_trusted(signed: SignedLog, tmp_path: Path) -> None:
+    signed.export()
+    offline = ("verify", "--offline", str(signed.exported), "--checkpoint", str(signed.checkpoints))
+    assert "was believed" in tidemark(*offline).output
+    (tmp_path / "data").mkdir()
+    other = SigningKey(DataDirectory(tmp_path / "data").keep_proof_key(None)).public_key.hex()
+    result = tidemark(*offline)
+    assert (result.exit_code, f"the key {KEY.public_key.hex()}, which is not trusted" in result.output) == (1, True)
+    assert f"Trusted is this installation's key, {other}" in result.output
 
 
 def test_a_foreign_key_is_not_believed(signed: SignedLog, env: dict[str, str]) -> None:
