@@ -7,7 +7,7 @@ therefore built once, as constants beside their table, and take their values as 
 import asyncio
 from collections.abc import Mapping, Sequence
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import sqlalchemy as sa
@@ -47,7 +47,7 @@ class Database:
         self._away_until = 0.0
         self._compiled: dict[sa.Executable, bytes] = {}
 
-    async def __aenter__(self) -> "Database":
+    async def __aenter__(self) -> Self:
         await self._pool.open(wait=False)
         return self
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from domain.identifiers import VALUES_PER_EVENT
 from projections.as_of import moment
 from projections.database import Database
-from projections.devices.past_readings import LATEST_THEN, listed_then
+from projections.devices.past_readings import LATEST_THEN, listed_then, room_for
 from projections.devices.readings import READING_CUTOFFS, READINGS
 
 Order = Literal["asc", "desc"]
@@ -108,9 +108,8 @@ class ReadingQueries:
     async def _list_then(
         self, position: int, within: Range, limit: int, offset: int, *, order: Order, after: Place | None
     ) -> Sequence[ReadingRow]:
-        query = listed_then(
-            within.sensor_id is not None, within.start is not None, within.end is not None, after is not None, order
-        )
+        bounds = within.sensor_id is not None, within.start is not None, within.end is not None, after is not None
+        query = listed_then(*bounds, order, room_for(limit, offset))
         values = {"limit": limit, "offset": offset, "position": position, **_values(within)}
         if after is not None:
             values |= {"after_at": after.value_at, "after_id": after.id}

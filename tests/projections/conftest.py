@@ -6,12 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from projections.audit import moments, trail, trail_queries
 from projections.database import Database
 from projections.positions import Positions
 from projections.readmodel import ReadModel
 from projections.registry import READ_MODELS
 from projections.runner import ProjectionRunner
 from tests.projections.history import log_feed
+
+# Events of a block of the audit where blocks are small.
+BLOCK = 64
 
 Running = Callable[..., Awaitable[None]]
 
@@ -26,6 +30,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def positions(database: Database) -> AsyncIterator[Positions]:
     async with Positions(database, patience=10).running() as positions:
         yield positions
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few hundred events fill several."""
+    for module in (trail, trail_queries, moments):
+        monkeypatch.setattr(module, "BLOCK", BLOCK)
+    monkeypatch.setattr(trail, "_BITMAP", BLOCK // 8)
 
 
 @asynccontextmanager

@@ -34,21 +34,12 @@ from projections.database import Database
 from projections.positions import Positions
 from projections.rebuild import rebuild
 from tests.persons import KEYS, PERSON, keep_keys
-from tests.projections.conftest import running
+from tests.projections.conftest import BLOCK, running
 
 MAPPER = Mapper(CATALOGUE)
 BEGAN = datetime.fromisoformat("2026-11-24T08:00:00+00:00")
-BLOCK = 64
 STREAMS = [UUID(int=n) for n in range(1, 6)]
 ACTORS = ["user:1", "user:2", "device:1"]
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few hundred events fill several."""
-    for module in (trail, trail_queries):
-        monkeypatch.setattr(module, "BLOCK", BLOCK)
-    monkeypatch.setattr(trail, "_BITMAP", BLOCK // 8)
 
 
 class Written:
