@@ -13,6 +13,7 @@ from types import ModuleType
 from benchmarks import (
     analytics,
     append,
+    as_of,
     audit,
     cloud_connector,
     connectors,
@@ -82,6 +83,7 @@ BENCHMARKS: Mapping[str, ModuleType] = {
     "cloud_connector": cloud_connector,
     "metrics": metrics,
     "audit": audit,
+    "as_of": as_of,
     "connectors": connectors,
     "streams": streams,
     "proof": proof,

@@ -1,8 +1,8 @@
-"""The audit and the past in a log of ten million events: pages that are asked for by each of the filters, the history
-of a device, a trace, and lists as of a moment against the same lists now.
+"""The audit in a log of ten million events: pages that are asked for by each of the filters, the history of a device,
+and a trace.
 
 The log is the one that `rebuild` is measured with; every event has a conversation of its own. Pages have a hundred
-events, and each is asked for in forty places. Lists of the past are asked as of the middle of the log.
+events, and each is asked for in forty places.
 """
 
 import asyncio
@@ -14,18 +14,15 @@ from uuid import UUID
 
 from adapters.eventstore.reader import PostgresLogReader
 from benchmarks.fleet import announce, fleet, mapper
-from benchmarks.measure import Bench, Figure, Spread, alternate, made_of, percentile, require_equal
+from benchmarks.measure import Bench, Figure, Spread, percentile, require_equal
 from benchmarks.rebuild import fill
 from benchmarks.servers import migrated_postgres
-from projections.as_of import reading_as_of
 from projections.audit.histories import HistoryQueries
-from projections.audit.moments import Moments
 from projections.audit.traces import TraceQueries
 from projections.audit.trail import AuditTrail
 from projections.audit.trail_queries import Sought, TrailQueries
 from projections.database import Database
-from projections.devices.directory import DeviceDirectory, Directory
-from projections.devices.reading_queries import Range, ReadingQueries
+from projections.devices.directory import DeviceDirectory
 from projections.devices.readings import ReadingHistory
 from projections.rebuild import rebuild
 
@@ -47,10 +44,7 @@ async def measure(bench: Bench) -> list[Figure]:
         bench.say(f"indexed and projected at {events / (perf_counter() - started):,.0f} events/s")
         await reader.close()
         async with Database(url) as database:
-            return [
-                *await _pages(bench, database, [device.id for device in members], events),
-                *await _past(bench, database, members[0].sensors[0], events),
-            ]
+            return await _pages(bench, database, [device.id for device in members], events)
 
 
 async def _pages(bench: Bench, database: Database, devices: Sequence[UUID], events: int) -> list[Figure]:
@@ -89,34 +83,4 @@ async def _pages(bench: Bench, database: Database, devices: Sequence[UUID], even
             taken.append((perf_counter() - started) * 1000)
         what = f"{name}: {'page' if name == 'history' else 'answer'} in a log of {events:,} events"
         figures.append(Figure(what, Spread.of(taken), "ms", at_most=20, note=f"p95 {percentile(taken, 0.95):.1f} ms"))
-    return figures
-
-
-async def _past(bench: Bench, database: Database, sensor: UUID, events: int) -> list[Figure]:
-    directory, readings, moments = Directory(database), ReadingQueries(database), Moments(database)
-    lists: dict[str, Callable[[], Awaitable[object]]] = {
-        "devices": directory.list_devices,
-        "sensors": directory.list_sensors,
-        "readings": lambda: readings.list(Range(), 100),
-        "readings of a sensor": lambda: readings.list(Range(sensor), 100),
-        "newest readings of each sensor": lambda: readings.latest(None),
-    }
-    figures = []
-    for name, ask in lists.items():
-
-        async def now(ask: Callable[[], Awaitable[object]] = ask) -> float:
-            started = perf_counter()
-            for _ in range(20):
-                await ask()
-            return (perf_counter() - started) * 50
-
-        async def then(now: Callable[[], Awaitable[float]] = now) -> float:
-            with reading_as_of(moments.asked(str(events // 2))):
-                return await now()
-
-        await now(), await then()
-        pairs = await alternate(bench, then, now)
-        ratio = Spread.of([pair.ratio for pair in pairs])
-        note = made_of(pairs, "then", "now", " ms")
-        figures.append(Figure(f"list of {name} as of the middle of the log ÷ now", ratio, at_most=2, note=note))
     return figures

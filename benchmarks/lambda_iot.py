@@ -64,7 +64,7 @@ async def measure(bench: Bench) -> list[Figure]:
 
 async def _device(bench: Bench, deployment: Deployment, token: str, ids: list[UUID]) -> Figure:
     def asking(*paths: str) -> Callable[[], Awaitable[float]]:
-        requests = [_get(path, token) for path in paths]
+        requests = [http_load.get(path, token) for path in paths]
 
         async def half() -> float:
             load = await http_load.run(deployment.api, requests, b"HTTP/1.1 200", SECONDS)
@@ -145,10 +145,6 @@ def _fill(url: str, sensors: list[UUID], count: int, first: int) -> None:
         # As happens by itself some time later, and not while something is measured.
         connection.execute("VACUUM (ANALYZE) readings")
         connection.execute("CHECKPOINT")
-
-
-def _get(path: str, token: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
 
 
 def _head(url: str) -> int:

@@ -6,11 +6,12 @@ table's `info`), or cannot be asked (docs/adr/0023).
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,29 +34,30 @@ class ForgottenError(AsOfError):
 
 
 class Moment:
-    """What somebody asked for: `find` tells the position, `tell` which time it is then. `position` is known once
-    something was read."""
+    """What somebody asked for: `find` tells the position, and which time it is then. `position` is known once something
+    was read."""
 
-    def __init__(self, find: Callable[[], Awaitable[int]], tell: Callable[[int], Awaitable[datetime]]) -> None:
+    def __init__(self, find: Callable[[], Awaitable[tuple[int, datetime]]]) -> None:
         self._find = find
-        self._tell = tell
-        self._time: datetime | None = None
-        self.position: int | None = None
+        self._found: tuple[int, datetime] | None = None
+
+    @property
+    def position(self) -> int | None:
+        return self._found[0] if self._found else None
 
     async def resolve(self) -> int:
         """Raises AsOfError, and LogUnavailableError."""
-        if self.position is None:
-            with reading_as_of(None):
-                self.position = await self._find()
-        return self.position
+        return (await self._resolved())[0]
 
     async def time(self) -> datetime:
         """By which clocks that tell what has passed are read. Raises what `resolve` does."""
-        position = await self.resolve()
-        if self._time is None:
+        return (await self._resolved())[1]
+
+    async def _resolved(self) -> tuple[int, datetime]:
+        if self._found is None:
             with reading_as_of(None):
-                self._time = await self._tell(position)
-        return self._time
+                self._found = await self._find()
+        return self._found
 
 
 _MOMENT: ContextVar[Moment | None] = ContextVar("as_of", default=None)
@@ -92,26 +94,28 @@ def reading_as_of(asked: Moment | None) -> Iterator[None]:
         _MOMENT.reset(token)
 
 
-def snapshot(query: bytes, position: int, tables: sa.MetaData) -> bytes:
-    """The query, of the tables as they were at the position. Raises NotKeptError."""
-    named, begins, rest = _parts(query, tables)
-    if not named:
-        return query
-    views = ", ".join(_view(table).replace(POSITION, str(position)) for table in named)
-    return b"WITH %b%b %b" % (begins, views.encode(), rest)
+def snapshot(
+    query: bytes, values: Mapping[str, Any] | Sequence[Any], position: int, tables: sa.MetaData
+) -> tuple[bytes, Mapping[str, Any] | Sequence[Any]]:
+    """The query, of the tables as they were at the position, and its values. Raises NotKeptError."""
+    if isinstance(values, Mapping) or not values:
+        # The position is one of the values, so that the query is prepared once for all positions.
+        return _snapshot(query, f"%({_NAME})s::bigint", tables), {**dict(values), _NAME: position}
+    return _snapshot(query, str(position), tables), values
 
 
 @lru_cache(maxsize=1_000)
-def _parts(query: bytes, tables: sa.MetaData) -> tuple[Sequence[sa.Table], bytes, bytes]:
-    """The tables that it names, whether it begins recursively, and the query without its own WITH."""
+def _snapshot(query: bytes, position: str, tables: sa.MetaData) -> bytes:
     words = set(_words(str(query, "utf-8")))
-    named = [table for name, table in tables.tables.items() if name in words]
+    views = [_view(table).replace(POSITION, position) for name, table in tables.tables.items() if name in words]
+    if not views:
+        return query
     begins = _WITH.match(query)
-    if begins is None:
-        return named, b"", query
-    return named, begins[1] or b"", b", " + query[begins.end() :]
+    recursive, rest = (begins[1] or b"", b", " + query[begins.end() :]) if begins else (b"", query)
+    return b"WITH %b%b %b" % (recursive, ", ".join(views).encode(), rest)
 
 
+_NAME = "as_of_position"
 _words = re.compile(r"[a-z_]+").findall
 _WITH = re.compile(rb"\s*WITH\s+(RECURSIVE\s+)?", re.IGNORECASE)
 

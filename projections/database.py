@@ -62,7 +62,7 @@ class Database:
 
         More `patience` is for what may well take long: that it does says nothing about the database."""
         if (asked_for := moment()) is not None:
-            query = snapshot(query, await asked_for.resolve(), METADATA)
+            query, values = snapshot(query, values, await asked_for.resolve(), METADATA)
         if monotonic() < self._away_until:
             raise LogUnavailableError("the database cannot be reached")
         # Not cancelled when it takes too long: psycopg would wait for the server to confirm that.

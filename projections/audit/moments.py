@@ -24,7 +24,7 @@ _is_position = re.compile(r"[0-9]{1,18}").fullmatch
 
 _REACHED = "(SELECT coalesce(min(position), 0) FROM projections)"
 _HEAD = "(SELECT coalesce(max(notification_id), 0) FROM events)"
-_ENDS = f"SELECT {_HEAD}, {_REACHED}".encode()
+_ENDS_AND_TIME = f"SELECT {_HEAD}, {_REACHED}, (SELECT {AT} FROM events WHERE notification_id = %s)".encode()
 _BEHIND = f"SELECT {_REACHED}".encode()
 _CLOSED = b"SELECT coalesce(max(block) + 1, 0) FROM audit_blocks"
 _BLOCK_BEFORE = b"SELECT max(block) FROM audit_blocks WHERE earliest <= %s"
@@ -39,7 +39,7 @@ class UnreadableMomentError(AsOfError):
     """It is neither a position nor a time."""
 
 
-class _Found(NamedTuple):
+class _Seen(NamedTuple):
     """The last event by a time, of those up to the position `head`; `is_settled` when no other will come."""
 
     position: int
@@ -47,45 +47,48 @@ class _Found(NamedTuple):
     is_settled: bool
 
 
+class _Found(NamedTuple):
+    """A position, its time, and how far the slowest read model has come."""
+
+    position: int
+    time: datetime
+    reached: int
+
+
 class Moments:
     """`text` is a position, or a time of RFC 3339."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: OrderedDict[datetime, _Found] = OrderedDict()
+        self._known: OrderedDict[datetime, _Seen] = OrderedDict()
 
     def asked(self, text: str) -> Moment:
-        async def told(position: int) -> datetime:
-            """A time stands for itself, a position for the time of its event."""
-            if not _is_position(text):
-                return _time(text)
-            at: datetime = (await self._database.fetch(_TIME_OF, (position,)))[0][0]
-            return at.astimezone(UTC)
+        return Moment(lambda: self._reached(text))
 
-        return Moment(lambda: self.position_of(text), told)
-
-    async def position_of(self, text: str) -> int:
-        """Where the log ended then; the read models have come so far. Raises AsOfError and LogUnavailableError."""
-        position, reached = await self._find(text)
-        await self._wait_for(position, reached)
-        return position
+    async def _reached(self, text: str) -> tuple[int, datetime]:
+        """Where the log ended then, and which time that is: a time stands for itself, a position for the time of its
+        event. The read models have come so far. Raises AsOfError and LogUnavailableError."""
+        found = await self._find(text)
+        await self._wait_for(found.position, found.reached)
+        return found.position, found.time
 
     async def position_in_log(self, text: str) -> int:
         """The same for whoever reads the log itself, whether read models have come so far or not."""
-        return (await self._find(text))[0]
+        return (await self._find(text)).position
 
-    async def _find(self, text: str) -> tuple[int, int]:
-        """The position, and how far the slowest read model has come. Asks once where it can, since this comes before
-        every list of the past."""
+    async def _find(self, text: str) -> _Found:
+        """Asks once where it can, since this comes before every list of the past."""
         if not _is_position(text):
-            return await self._find_time(_time(text))
+            time = _time(text)
+            position, reached = await self._find_time(time)
+            return _Found(position, time, reached)
         position = int(text)
-        head, reached = (await self._database.fetch(_ENDS))[0]
+        head, reached, at = (await self._database.fetch(_ENDS_AND_TIME, (position,)))[0]
         if position > head:
             raise AsOfError(f"as_of: position {position} is in the future; the log ends at {head}")
         if position < 1:
             raise AsOfError("as_of: nothing had happened yet; the log begins at position 1")
-        return position, reached
+        return _Found(position, at.astimezone(UTC), reached)
 
     async def _find_time(self, time: datetime) -> tuple[int, int]:
         now = datetime.now(UTC)
@@ -102,7 +105,7 @@ class Moments:
             first = await self._database.fetch(_TIME_OF, (1,))
             began = f"; the log begins at {_told(first[0][0])}" if first else ""
             raise AsOfError(f"as_of: nothing had happened by {_told(time)} yet{began}")
-        self._known[time] = _Found(position, max(seen, head), is_settled=now - time > SETTLED)
+        self._known[time] = _Seen(position, max(seen, head), is_settled=now - time > SETTLED)
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return position, reached

@@ -95,13 +95,10 @@ async def log_feed(url: str) -> AsyncIterator[Feed]:
 def as_of(position: int) -> Iterator[None]:
     """What is asked in here is asked as of the position, in a log that `append` made."""
 
-    async def asked() -> int:
-        return position
+    async def asked() -> tuple[int, datetime]:
+        return position, START + timedelta(seconds=position - 1)
 
-    async def told(position: int) -> datetime:
-        return START + timedelta(seconds=position - 1)
-
-    with reading_as_of(Moment(asked, told)):
+    with reading_as_of(Moment(asked)):
         yield
 
 

@@ -85,7 +85,8 @@ async def test_one_look_finds_a_position_and_a_time_that_was_asked_for_before(da
     time = (BEGAN + timedelta(seconds=2)).isoformat()
     async with running(database_url, (AuditTrail,)), Counting(database_url) as database:
         moments = Moments(database)
-        assert await moments.position_of(time) == 2
+        assert await moments.asked(time).resolve() == 2
         for text, position in (("1", 1), ("3", 3), (time, 2)):
-            before = database.asked
-            assert (await moments.position_of(text), database.asked - before) == (position, 1)
+            before, moment = database.asked, moments.asked(text)
+            assert (await moment.resolve(), await moment.time()) == (position, BEGAN + timedelta(seconds=position))
+            assert database.asked == before + 1
