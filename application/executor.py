@@ -8,16 +8,18 @@ so much is waiting.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from application.batch import BatchStates, Outcome, Waiting
 from application.command import Command, Handler, Receipt
 from application.deciding import Decided, Deciding
-from application.ports import Clock, EventLog, LogUnavailableError, Ref, StaleError
+from application.ports import Clock, EventLog, Loaded, LogUnavailableError, Ref, StaleError
+from application.shared_lookup import SharedLookup
 from application.state_cache import StateCache
 from domain.decider import Decider
 from domain.event import Origin
@@ -75,6 +77,7 @@ class CommandExecutor:
         self._patience = patience
         self._cache = StateCache(cached)
         self._deciding = Deciding(handlers, clock, self._cache)
+        self._lookups: dict[Decider[Any], SharedLookup[UUID, Loaded]] = {}
         self._queue: list[Waiting] = []
         self._batch: list[Waiting] = []
         self._ahead: Decided | None = None
@@ -116,9 +119,16 @@ class CommandExecutor:
         return self._enqueue(command, origin, patient=True)
 
     async def find(self, decider: Decider[S], aggregate_id: UUID) -> S | None:
-        """The aggregate's state as the log has it now, whichever process wrote it."""
-        loaded = (await self._log.load([Ref(decider, aggregate_id)]))[aggregate_id]
-        return cast("S | None", loaded.state)
+        """The aggregate's state as the log has it now, whichever process wrote it. Those who ask for one of the same
+        kind at the same time are answered by one load."""
+        lookup = self._lookups.get(decider)
+        if lookup is None:
+            lookup = self._lookups[decider] = SharedLookup(partial(self._load, decider))
+        loaded = await lookup.find(aggregate_id)
+        return cast("S | None", loaded.state if loaded else None)
+
+    async def _load(self, decider: Decider[Any], ids: Collection[UUID]) -> Mapping[UUID, Loaded]:
+        return await self._log.load([Ref(decider, id) for id in ids])
 
     @property
     def waiting(self) -> int:

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from projections.as_of import moment
 from projections.database import Database
-from projections.shared_lookup import SharedLookup
+from projections.present_lookup import PresentLookup
 
 CHANNEL: LiteralString = "projected"
 
@@ -45,7 +45,7 @@ class Positions:
     def __init__(self, database: Database, *, patience: float = 2.0) -> None:
         self._database = database
         self._patience = patience
-        self._looks = SharedLookup(self._look_for_all)
+        self._looks = PresentLookup(self._look_for_all)
         self._moved = asyncio.Event()
 
     @asynccontextmanager

@@ -24,22 +24,13 @@ class _Failure(NamedTuple):
 
 
 class RunningClient:
-    """`await running.run()` in a task, cancelled to stop; it ends by itself when the client is gone. `loading` bounds
-    how many clients are read at once."""
+    """`await running.run()` in a task, cancelled to stop; it ends by itself when the client is gone."""
 
-    def __init__(
-        self,
-        record: ClientRecord,
-        types: ConnectorTypes,
-        recorder: Recorder,
-        pace: Pace,
-        loading: asyncio.Semaphore,
-    ) -> None:
+    def __init__(self, record: ClientRecord, types: ConnectorTypes, recorder: Recorder, pace: Pace) -> None:
         self._record = record
         self._types = types
         self._recorder = recorder
         self._pace = pace
-        self._loading = loading
         self.connection: Connection | None = None
         """The one that runs now."""
 
@@ -82,9 +73,8 @@ class RunningClient:
         while True:
             reason = "there is no connector of its type any more"
             try:
-                async with self._loading:
-                    connector = await self._types.find(self._record.type_id)
-                    settings = await self._types.client_settings(self._record)
+                connector = await self._types.find(self._record.type_id)
+                settings = await self._types.client_settings(self._record)
                 if settings is None:
                     return None
                 if connector is not None:

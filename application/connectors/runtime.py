@@ -21,8 +21,6 @@ from application.ports import Clock, LogUnavailableError
 from domain.connectors.client import CLIENT, ClientNotFoundError
 from domain.event import Origin
 
-# Clients that are read at once.
-LOADING: Final = 4
 # What the read model may take to know of a client that the log knows.
 SEEN_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 1.0
@@ -65,7 +63,6 @@ class ConnectorRuntime:
         self._next_move = next_move or _always
         self._recorder = Recorder(executor)
         self._asking = Asking(types, records, self._recorder, pace, clock)
-        self._loading = asyncio.Semaphore(LOADING)
         self._running: dict[UUID, tuple[RunningClient, asyncio.Task[None]]] = {}
         self._position = 0
 
@@ -152,7 +149,7 @@ class ConnectorRuntime:
         self._asking.forget(record.id)
         if record.id in self._running:
             return
-        client = RunningClient(record, self._types, self._recorder, self._pace, self._loading)
+        client = RunningClient(record, self._types, self._recorder, self._pace)
         task = asyncio.create_task(client.run(), name=f"connector client {record.id}")
         self._running[record.id] = (client, task)
 

@@ -13,8 +13,8 @@ from domain.devices.link import LinkClosed, LinkOpened
 from domain.event import Recorded
 from projections.batch import Batch
 from projections.database import Database
+from projections.present_lookup import PresentLookup
 from projections.readmodel import Target
-from projections.shared_lookup import SharedLookup
 from projections.versioned import Row, VersionedRows, versioned_table
 
 # A row for each link, under the id of the link's stream, and one for each device that is present over MQTT, under the
@@ -114,7 +114,7 @@ class ConnectionQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._connections = SharedLookup(self._find)
+        self._connections = PresentLookup(self._find)
 
     async def ids(self) -> "list[str]":
         """The ids of the connected devices as they are shown, sorted, each once."""

@@ -25,8 +25,8 @@ from domain.devices.sensor import SENSOR_EVENTS
 from domain.event import Event, Recorded
 from projections.batch import Batch
 from projections.database import Database
+from projections.present_lookup import PresentLookup
 from projections.readmodel import Target
-from projections.shared_lookup import SharedLookup
 from projections.versioned import Row, VersionedRows, versioned_table
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -190,10 +190,10 @@ class Directory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._devices = SharedLookup(self._find_devices)
-        self._sensors = SharedLookup(self._find_sensors)
-        self._actors = SharedLookup(self._find_actors)
-        self._called = SharedLookup(self._identify)
+        self._devices = PresentLookup(self._find_devices)
+        self._sensors = PresentLookup(self._find_sensors)
+        self._actors = PresentLookup(self._find_actors)
+        self._called = PresentLookup(self._identify)
 
     async def list_devices(self) -> list[DeviceRow]:
         return [DeviceRow._make(row) for row in await self._database.all(_LIST_DEVICES)]

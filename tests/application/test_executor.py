@@ -1,7 +1,7 @@
 """The command executor: what a caller may rely on, on the real log and on the fake."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from application.executor import (
     Overloaded,
 )
 from application.identity import DisableUser, EnableUser
-from application.ports import EventLog, LogUnavailableError, StaleError
+from application.ports import EventLog, Loaded, LogUnavailableError, Ref, StaleError
 from domain.devices.actor import ACTOR, ActorAdded
 from domain.devices.device import DEVICE, DeviceDiscovered, DeviceInventoryAnnounced, DeviceStatusChanged
 from domain.devices.part import PartOfAnotherDeviceError
@@ -103,6 +103,30 @@ async def test_a_state_is_found_as_the_log_has_it(log: LogUnderTest) -> None:
         assert found is not None
         assert found.username == "Ada"
         assert await executor.find(USER, user_id("bob")) is None
+
+
+async def test_those_who_look_at_the_same_time_share_a_load_and_see_what_was_acknowledged_before(
+    log: LogUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = log.connect()
+    loads: list[int] = []
+    load = connected.load
+
+    async def counted(refs: Sequence[Ref]) -> Mapping[UUID, Loaded]:
+        loads.append(len(refs))
+        return await load(refs)
+
+    async with running(connected) as (executor,):
+        await asyncio.gather(*(executor.execute(registering(f"u{n}"), ORIGIN) for n in range(30)))
+        monkeypatch.setattr(connected, "load", counted)
+        first = asyncio.create_task(executor.find(USER, user_id("u0")))
+        await asyncio.sleep(0)  # its load is under way
+        await executor.execute(DisableUser(username="u7", reason="lost"), ORIGIN)
+        found = await asyncio.gather(*(executor.find(USER, user_id(f"u{n}")) for n in range(31)))
+        assert (await first) is not None
+    assert [user.username if user else None for user in found] == [*(f"u{n}" for n in range(30)), None]
+    assert [user.disabled for user in found if user] == [n == 7 for n in range(30)]
+    assert loads == [1, 31]
 
 
 # Group commit

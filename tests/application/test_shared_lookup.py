@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import pytest
 
-from projections.shared_lookup import SharedLookup
+from application.shared_lookup import SharedLookup
 
 
 class Shelf:

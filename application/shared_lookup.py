@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from projections.as_of import moment
-
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -25,14 +23,12 @@ class SharedLookup(Generic[K, V]):
     """
 
     def __init__(self, fetch: Callable[[Collection[K]], Awaitable[Mapping[K, V]]]) -> None:
-        self._fetch = fetch
+        self.fetch = fetch
         self._next: _Wave[K, V] | None = None
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key: K) -> V | None:
         """Raises what `fetch` raises."""
-        if moment() is not None:
-            return (await self._fetch({key})).get(key)  # nobody else asks for the same moment
         if self._next is None:
             self._next = _Wave(set(), asyncio.get_running_loop().create_future())
         wave = self._next
@@ -46,7 +42,7 @@ class SharedLookup(Generic[K, V]):
         while self._next is not None:
             wave, self._next = self._next, None
             try:
-                wave.found.set_result(await self._fetch(wave.keys))
+                wave.found.set_result(await self.fetch(wave.keys))
             except Exception as fault:  # noqa: BLE001  # must reach those who wait, whatever it is
                 wave.found.set_exception(fault)
                 wave.found.exception()  # whoever asked may be gone; that is no fault
