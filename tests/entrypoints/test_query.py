@@ -1,6 +1,7 @@
 """`tidemark query` and `analyse`: what they print and how they end."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from adapters.analytics.ready_made import ANALYSES
 from entrypoints import analysing
 from entrypoints.data_directory import DataDirectory
 from tests.entrypoints.test_cli import tidemark
-from tests.product import ROOT, TIDEMARK, descendants, environment
+from tests.product import ROOT, TIDEMARK, descendants, descendants_running, environment
 from tests.projections.history import append, discovered, measured, sensor_added
 from tests.waiting import eventually
 
@@ -185,6 +186,19 @@ def test_ctrl_c_ends_the_question_and_leaves_no_process(env: dict[str, str]) -> 
         told, said = asking.communicate(timeout=20)
     assert (asking.returncode, told, said.strip()) == (130, "", "Stopped.")
     assert not Path(f"/proc/{sandbox}").exists()
+
+
+def test_a_process_that_ends_by_itself_is_said_so(env: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*TIDEMARK, "query", ENDLESS], cwd=ROOT, env={**environment(), **env}, stderr=subprocess.PIPE, text=True
+    ) as asking:
+        (sandbox,) = eventually(lambda: descendants_running("adapters.analytics.sandbox", asking.pid), seconds=30)
+        os.kill(sandbox, signal.SIGKILL)
+        _, said = asking.communicate(timeout=20)
+    assert (asking.returncode, said) == (
+        1,
+        "Its process ended by itself (SIGKILL), probably because this machine is short of memory: try again shortly\n",
+    )
 
 
 def test_what_is_asked_again_and_again_is_listed_with_its_parameters() -> None:
