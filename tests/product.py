@@ -235,11 +235,21 @@ def descendants(pid: int, *, deep: bool = True) -> list[int]:
     return found
 
 
+def descendants_running(module: str, pid: int) -> list[int]:
+    """Those that were started as `python -m module`."""
+    return [one for one in descendants(pid) if module in _command(one)]
+
+
 def executable(pid: int) -> str:
+    return Path(_command(pid)[0]).name
+
+
+def _command(pid: int) -> list[str]:
+    """Its words, an empty one when it has just ended."""
     try:
-        return Path(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()).name
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
-        return ""
+        return [""]
 
 
 def _parent(pid: int) -> int | None:

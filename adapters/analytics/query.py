@@ -138,6 +138,12 @@ def sandboxed(module: str) -> Mapping[str, Any]:
     }
 
 
+def ended_by_itself(status: int) -> str:
+    """What is told of a program of the sandbox that was ended by a signal which is none of ours."""
+    name = next((one.name for one in signal.Signals if one == -status), f"signal {-status}")
+    return f"Its process ended by itself ({name}), probably because this machine is short of memory: try again shortly"
+
+
 async def _computed(sent: bytes) -> tuple[int, bytes, bytes]:
     """Status, standard output and standard error of the program that was sent this."""
     how = sandboxed("adapters.analytics.sandbox")
@@ -166,8 +172,10 @@ def _understood(status: int, told: bytes, complaints: bytes, limits: QueryLimits
         return msgspec.json.decode(outcome, type=Outcome), body
     except (EOFError, ValueError):
         pass
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        raise QueryTooLargeError("It took more of this machine than a question may") from None
-    if b"MemoryError" in complaints or b"bad_alloc" in complaints or status in (-signal.SIGABRT, -signal.SIGSEGV):
+    if status == -signal.SIGXCPU:
+        raise QueryTooLargeError("It took more of this machine than a question may")
+    if b"MemoryError" in complaints or b"bad_alloc" in complaints:
         raise QueryTooLargeError(f"It takes more than {limits.memory // 1024**2} MB of memory")
+    if status < 0:
+        raise QueryError(ended_by_itself(status))
     raise RuntimeError(f"the program that answers questions ended with {status}: {complaints.decode(errors='replace')}")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from adapters.analytics.log_pages import LogPages, StoredRow
-from adapters.analytics.query import sandboxed
+from adapters.analytics.query import ended_by_itself, sandboxed
 from adapters.analytics.wire import ReplayOutcome, ReplayRequest, Would, framed, frames_in
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import LogRow
@@ -33,6 +33,10 @@ class ReplayError(Exception):
 
 class ReplayTooLargeError(ReplayError):
     """It took more time or memory than it may."""
+
+
+class ReplayEndedError(ReplayError):
+    """Its process ended by itself, which says nothing of the rule."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,8 @@ def _understood(told: bytes, status: int) -> ReplayOutcome:
         (frame,) = frames_in(told)
         outcome = msgspec.json.decode(frame, type=ReplayOutcome)
     except (EOFError, ValueError):
+        if status < 0 and status != -signal.SIGXCPU:
+            raise ReplayEndedError(ended_by_itself(status)) from None
         raise ReplayTooLargeError(
             f"The rule took more of this machine than it may, or ended itself ({status})"
         ) from None

@@ -108,7 +108,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request) -> tuple[in
         statements = connection.extract_statements(request.sql)
         if len(statements) != 1 or statements[0].type not in _QUESTIONS:
             raise _refused("sql", "Ask one question: a single SELECT, or EXPLAIN, DESCRIBE or SUMMARIZE")
-        reader: Any = connection.sql(statements[0], params=dict(request.parameters)).to_arrow_reader(_BATCH)
+        reader = _reader(connection, statements[0], dict(request.parameters))
         batches = list(_bounded(reader, request))
         table = pa.Table.from_batches(batches, reader.schema)
         body = rendered(table, request.format, request.position)
@@ -124,6 +124,14 @@ def _answer(connection: duckdb.DuckDBPyConnection, request: Request) -> tuple[in
     if len(body) > request.most_bytes:
         raise _too_large(request)
     return table.num_rows, body
+
+
+def _reader(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, parameters: dict[str, Any]) -> Any:
+    try:
+        return connection.sql(statement, params=parameters).to_arrow_reader(_BATCH)
+    except (duckdb.BinderException, duckdb.CatalogException):
+        connection.execute(statement, parameters)  # fails with the same, and then says in which line
+        raise
 
 
 def _bounded(reader: Any, request: Request) -> Iterator[pa.RecordBatch]:

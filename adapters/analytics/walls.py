@@ -97,7 +97,8 @@ def limit(memory: int, seconds: float) -> None:
     if sys.platform == "linux":  # elsewhere so little address space cannot be asked for
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     cpu = int(seconds * (os.cpu_count() or 1)) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    # SIGXCPU, which says so, comes a second before SIGKILL, which is also what the kernel sends when memory is short.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

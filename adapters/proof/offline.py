@@ -2,9 +2,11 @@
 
     python offline.py EXPORT CHECKPOINTS [PUBLIC_KEY …]
     python offline.py --proof PROOF [PUBLIC_KEY …]
+    python offline.py --proof PROOF --export EXPORT [PUBLIC_KEY …]
 
 EXPORT is what `tidemark export-log` writes, CHECKPOINTS the file `checkpoints.jsonl` of the directory of proofs, PROOF
-the JSON of an inclusion proof, PUBLIC_KEY the 64 hexadecimal digits that `tidemark proof-key` prints. The exit status
+the JSON of an inclusion proof, PUBLIC_KEY the 64 hexadecimal digits that `tidemark proof-key` prints. A proof by
+itself shows the leaf of an event; with an export, that it is the leaf of the event which stands there. The exit status
 is 0 when everything is as it was signed, else 1. How all of it is made: docs/adr/0021-provable-log.md.
 """
 
@@ -17,6 +19,7 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256, sha512
 from itertools import islice
 from time import monotonic
@@ -390,6 +393,17 @@ def check_inclusion(proof: Mapping[str, Any], keys: Collection[bytes] = ()) -> C
     return checkpoint
 
 
+def check_held(proof: Mapping[str, Any], entries: Iterable[Entry]) -> Entry:
+    """The event of the proof's position, whose leaf the proof is of, also if it stands there twice. Raises Wrong."""
+    position, leaf = int(proof["position"]), bytes.fromhex(proof["leaf"])
+    held = [entry for entry in entries if entry.position == position]
+    if not held:
+        raise Wrong(position, "there is no event at this position of the export")
+    if any(leaf_of(entry) != leaf for entry in held):
+        raise Wrong(position, "the event in the export is not the one that the proof is of")
+    return held[0]
+
+
 def read_export(path: str) -> tuple[str, Iterator[Entry]]:
     """Which log it is, and its events."""
     lines = gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")  # noqa: SIM115  # read to its end
@@ -405,10 +419,48 @@ def _entry(line: bytes) -> Entry:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if len(arguments) < 2:
-        sys.stderr.write(__doc__ or "")
-        return 2
-    keys = [bytes.fromhex(key) for key in arguments[2:]]
+    match arguments:
+        case ["--proof", proof, "--export", export, *given]:
+            look = partial(_look_at_proof, proof, export)
+        case ["--proof", proof, *given]:
+            look = partial(_look_at_proof, proof, None)
+        case [export, checkpoints, *given]:
+            look = partial(_look_at_export, export, checkpoints)
+        case _:
+            sys.stderr.write(__doc__ or "")
+            return 2
+    try:
+        keys = [bytes.fromhex(key) for key in given]
+        sys.stdout.write(f"{look(keys)}\n")
+    except Wrong as wrong:
+        sys.stdout.write(f"WRONG: {wrong}\n")
+        return 1
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as fault:
+        sys.stdout.write(f"WRONG: cannot be read: {type(fault).__name__}: {fault}\n")
+        return 1
+    if not keys:
+        sys.stdout.write("No public key was given: whoever signed was believed.\n")
+    return 0
+
+
+def _look_at_proof(path: str, export: str | None, keys: Collection[bytes]) -> str:
+    with open(path, encoding="utf-8") as file:
+        proof = json.load(file)
+    checkpoint, event = check_inclusion(proof, keys), "The event"
+    if export is not None:
+        log, entries = read_export(export)
+        if log != checkpoint.log:
+            raise Wrong(
+                int(proof["position"]), f"the proof belongs to the log {checkpoint.log}, the export is of {log}"
+            )
+        held = check_held(proof, entries)
+        event = f"The event of position {held.position} as it is in {export}"
+        if held.topic == WITHHOLDING and is_emptied(held.state):
+            event += ", but for its values, which were taken out,"
+    return f"{event} is in checkpoint {checkpoint.number}, signed with the key {checkpoint.public_key.hex()}"
+
+
+def _look_at_export(path: str, checkpoints: str, keys: Collection[bytes]) -> str:
     started = said = monotonic()
 
     def told(position: int) -> None:
@@ -417,26 +469,10 @@ def main(arguments: Sequence[str]) -> int:
             said = monotonic()
             sys.stderr.write(f"{position} events, {position / (said - started):.0f} a second\n")
 
-    try:
-        if arguments[0] == "--proof":
-            with open(arguments[1], encoding="utf-8") as file:
-                checkpoint = check_inclusion(json.load(file), keys)
-            key = checkpoint.public_key.hex()
-            sys.stdout.write(f"The event is in checkpoint {checkpoint.number}, signed with the key {key}\n")
-            return 0
-        log, entries = read_export(arguments[0])
-        with open(arguments[1], encoding="utf-8") as file:
-            proved, behind = check_export(entries, log, map(Checkpoint.of_line, file), keys, told)
-    except Wrong as wrong:
-        sys.stdout.write(f"WRONG: {wrong}\n")
-        return 1
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as fault:
-        sys.stdout.write(f"WRONG: cannot be read: {type(fault).__name__}: {fault}\n")
-        return 1
-    sys.stdout.write(f"The log {log} is as it was signed up to position {proved}; {behind} events come behind that\n")
-    if not keys:
-        sys.stdout.write("No public key was given: whoever signed the first checkpoint was believed.\n")
-    return 0
+    log, entries = read_export(path)
+    with open(checkpoints, encoding="utf-8") as file:
+        proved, behind = check_export(entries, log, map(Checkpoint.of_line, file), keys, told)
+    return f"The log {log} is as it was signed up to position {proved}; {behind} events come behind that"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """The application of this contract: routes, tokens and errors."""
 
-import msgspec
-
 from entrypoints.analytics import errors
 from entrypoints.analytics.door import Door, let_in
 from entrypoints.analytics.exchange import AnalyticsExchange
 from entrypoints.analytics.openapi import document
 from entrypoints.analytics.route import Route
 from entrypoints.analytics.routes import ROUTES
-from entrypoints.contract_application import Document, RoutedApplication
+from entrypoints.contract_application import RoutedApplication
 from entrypoints.exchange import Answer
 from entrypoints.paths import Found, segments_of
 
@@ -23,10 +21,6 @@ class AnalyticsContract(RoutedApplication[AnalyticsExchange, Route, Answer]):
     def search(self, raw_path: bytes) -> Found | None:
         # An empty path is the list of what there is.
         return self.paths.find(segments_of(raw_path) or [""])
-
-    def show_document(self, _: AnalyticsExchange, document: Document) -> Answer:
-        """By whatever method it is asked for."""
-        return Answer(msgspec.json.encode(document()))
 
     async def handle(self, route: Route, exchange: AnalyticsExchange) -> Answer | None:
         await let_in(self._door, exchange)

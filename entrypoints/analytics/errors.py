@@ -13,7 +13,7 @@ from adapters.analytics.query import (
     QueryTooSlowError,
 )
 from adapters.analytics.ready_made import ParameterError
-from adapters.analytics.replay import ReplayError, ReplayTooLargeError
+from adapters.analytics.replay import ReplayEndedError, ReplayError, ReplayTooLargeError
 from adapters.security.tokens import InvalidTokenError
 from application.ports import LogUnavailableError
 from entrypoints.bearers import ForbiddenError, NoTokenError
@@ -58,6 +58,7 @@ _TOLD: Mapping[type[BaseException], tuple[int, str]] = {
     QueryError: (503, "not_answered"),
     UnreadableManifestError: (503, "export_unreadable"),
     ReplayTooLargeError: (422, "too_large"),
+    ReplayEndedError: (503, "not_answered"),
     ReplayError: (400, "rule_failed"),
 }
 _ANSWERS: Mapping[type[BaseException], Answer] = {

@@ -37,6 +37,9 @@ ExportOption = Annotated[
     ),
 ]
 
+# What is said of a value has the value in it, however long it is.
+_LONGEST = 400
+
 _BY_ENDING: Mapping[str, Form] = {".json": "json", ".csv": "csv", ".arrow": "arrow", ".txt": "table"}
 
 
@@ -93,7 +96,7 @@ def _asked(
             fail(f"There is no export in {directory}: `tidemark export --output {directory}` makes one.")
         return asyncio.run(ask())
     except QueryError as reason:
-        fail(reason)
+        fail(_brief(str(reason)))
     except ExportBehindError:
         if directory is None:
             fail(
@@ -108,6 +111,17 @@ def _asked(
         fail(f"{fault.filename or directory} cannot be read: {fault.strerror}.")
     except KeyboardInterrupt:
         fail("\nStopped.", 130)
+
+
+def _brief(complaint: str) -> str:
+    """What is wrong and where, of what may be a page of DuckDB's: without the functions that could have been meant, and
+    its advice to change settings, which are locked. Nothing in it moves the cursor, tabs neither: DuckDB places its
+    caret as if they had no width."""
+    what, *more = complaint.split("\n\n")
+    said = "\n".join(line for line in what.split("\n") if not line.startswith("\t"))
+    cut = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+    where = [told for told in map(str.strip, more) if told.startswith(("LINE ", "Hint: "))]
+    return "".join(one for one in "\n".join([cut, *where]) if one.isprintable() or one == "\n")
 
 
 def _table(answered: "Answered", told: str, output: Path | None) -> bytes:

@@ -155,7 +155,8 @@ def proof(
 ) -> None:
     """Prove that one event is in the log, as JSON: its leaf, the way to the root of a signed checkpoint, and that.
 
-    `python3 offline.py --proof FILE KEY` checks it without the log (docs/how-to/prove-the-log.md)."""
+    `python3 offline.py --proof FILE KEY` checks it without the log, and with `--export EXPORT` that the event in an
+    export is that one (docs/how-to/prove-the-log.md)."""
 
     async def show(database: "Database") -> None:
         import msgspec

@@ -64,11 +64,16 @@ def replay(
 
 
 async def _replay(url: str, kind: Literal["python", "thresholds"], source: str, selection: "Selection") -> "Replayed":
-    from adapters.analytics.replay import Replay, ReplayLimits
+    from adapters.analytics.replay import Replay, ReplayError, ReplayLimits
     from adapters.eventstore.mapper import Mapper
     from domain.catalogue import CATALOGUE
 
-    return await Replay(url, Mapper(CATALOGUE), selection, ReplayLimits()).run(kind, source, _Line())
+    line = _Line()
+    try:
+        return await Replay(url, Mapper(CATALOGUE), selection, ReplayLimits()).run(kind, source, line)
+    except ReplayError:
+        line.end()
+        raise
 
 
 def _time(text: str | None) -> datetime | None:
@@ -89,11 +94,17 @@ class _Line:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._told = monotonic()
+        self._is_open = False
 
     def __call__(self, position: int, last: int, rate: float) -> None:
         if not self._terminal and monotonic() - self._told < _LINE_SECONDS:
             return
         self._told = monotonic()
         text = f"{100 * position / last:5.1f} %  position {position} of {last}  {rate:.0f}/s"
-        is_last = position >= last
-        typer.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal or is_last)
+        self._is_open = self._terminal and position < last
+        typer.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._is_open)
+
+    def end(self) -> None:
+        """What is said next has a line of its own."""
+        if self._is_open:
+            typer.echo(err=True)

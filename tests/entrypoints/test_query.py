@@ -1,6 +1,7 @@
 """`tidemark query` and `analyse`: what they print and how they end."""
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -14,7 +15,7 @@ from adapters.analytics.ready_made import ANALYSES
 from entrypoints import analysing
 from entrypoints.data_directory import DataDirectory
 from tests.entrypoints.test_cli import tidemark
-from tests.product import ROOT, TIDEMARK, descendants, environment
+from tests.product import ROOT, TIDEMARK, descendants, descendants_running, environment
 from tests.projections.history import append, discovered, measured, sensor_added
 from tests.waiting import eventually
 
@@ -112,6 +113,46 @@ def test_a_question_that_is_not_answered_is_said_why(
     assert (result.exit_code, said in result.output) == (1, True), result.output
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELEC 1", 'Parser Error: syntax error at or near "SELEC"\nLINE 1: SELEC 1\n        ^^^^^\n'),
+        (
+            "SELECT at FROM events",
+            'Parser Error: syntax error at or near "FROM"\nLINE 1: SELECT at FROM events\n                  ^^^^\n'
+            'Hint: write "at" in quotes, or with its table, as in events.at\n',
+        ),
+        (
+            "SELECT position,\n\ttopik\nFROM events",
+            'Binder Error: Referenced column "topik" not found in FROM clause!\n'
+            'Candidate bindings: "topic", "at", "position", "causation_id", "correlation_id"\n'
+            "LINE 2: topik\n        ^^^^^\n",
+        ),
+        (
+            "SELECT * FROM event",
+            'Catalog Error: Table with name event does not exist!\nDid you mean "events"?\n'
+            "LINE 1: SELECT * FROM event\n                      ^^^^^\n",
+        ),
+        (
+            "SELECT sum(topic) FROM events",
+            "Binder Error: No function matches the given name and argument types 'sum(VARCHAR)'. "
+            "You might need to add explicit type casts.\n"
+            "LINE 1: SELECT sum(topic) FROM events\n               ^^^^^^^^^^\n",
+        ),
+        (
+            "SELECT (SELECT range FROM range(2))",
+            "Invalid Input Error: More than one row returned by a subquery used as an expression - "
+            "scalar subqueries can only return a single row.\n",
+        ),
+        ("SELECT error(chr(27) || '[2J' || repeat('x', 9000))", f"Invalid Input Error: [2J{'x' * 375}…\n"),
+        ("INSERT INTO events VALUES (1)", "Ask one question: a single SELECT, or EXPLAIN, DESCRIBE or SUMMARIZE\n"),
+    ],
+)
+def test_what_is_wrong_with_the_sql_is_said_shortly_and_where(env: dict[str, str], sql: str, said: str) -> None:
+    result = tidemark("query", sql, env=env)
+    assert (result.exit_code, result.output) == (1, said)
+
+
 def test_what_stands_in_the_way_is_said_in_a_sentence(
     env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +186,19 @@ def test_ctrl_c_ends_the_question_and_leaves_no_process(env: dict[str, str]) -> 
         told, said = asking.communicate(timeout=20)
     assert (asking.returncode, told, said.strip()) == (130, "", "Stopped.")
     assert not Path(f"/proc/{sandbox}").exists()
+
+
+def test_a_process_that_ends_by_itself_is_said_so(env: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*TIDEMARK, "query", ENDLESS], cwd=ROOT, env={**environment(), **env}, stderr=subprocess.PIPE, text=True
+    ) as asking:
+        (sandbox,) = eventually(lambda: descendants_running("adapters.analytics.sandbox", asking.pid), seconds=30)
+        os.kill(sandbox, signal.SIGKILL)
+        _, said = asking.communicate(timeout=20)
+    assert (asking.returncode, said) == (
+        1,
+        "Its process ended by itself (SIGKILL), probably because this machine is short of memory: try again shortly\n",
+    )
 
 
 def test_what_is_asked_again_and_again_is_listed_with_its_parameters() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -37,9 +38,10 @@ from tests.adapters.analytics.history import (
     live_tail,
     sampled,
 )
-from tests.product import ROOT, descendants, environment
+from tests.product import ROOT, descendants_running, environment
 
 PATIENT = QueryLimits(seconds=60)
+ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b"
 
 
 @asynccontextmanager
@@ -207,7 +209,7 @@ async def test_a_question_without_quotes_around_at_is_told_how(database_url: str
 @pytest.mark.parametrize(
     ("sql", "limits", "error"),
     [
-        ("SELECT count(*) FROM range(1000000) a, range(1000000) b", QueryLimits(seconds=1.5), QueryTooSlowError),
+        (ENDLESS, QueryLimits(seconds=1.5), QueryTooSlowError),
         ("SELECT * FROM range(101)", QueryLimits(rows=100), QueryTooLargeError),
         ("SELECT * FROM range(1000000000000)", QueryLimits(), QueryTooLargeError),
         ("SELECT repeat('x', 2000000)", QueryLimits(bytes=1_000_000), QueryTooLargeError),
@@ -229,13 +231,27 @@ async def test_as_many_rows_as_allowed_are_answered(database_url: str) -> None:
 
 async def test_who_gives_up_leaves_no_process_behind(database_url: str) -> None:
     async with asking(database_url, None) as queries:
-        asked = asyncio.create_task(queries.ask("SELECT count(*) FROM range(1000000) a, range(1000000) b", "json"))
+        asked = asyncio.create_task(queries.ask(ENDLESS, "json"))
         while not (running := _sandboxes()):
             await asyncio.sleep(0.02)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
         assert not running & _sandboxes()
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGBUS", "SIGTERM"])
+async def test_a_process_that_ends_by_itself_is_said_so(how: str, database_url: str) -> None:
+    async with asking(database_url, None) as queries:
+        asked = asyncio.create_task(queries.ask(ENDLESS, "json"))
+        while not (running := _sandboxes()):
+            await asyncio.sleep(0.02)
+        for pid in running:
+            os.kill(pid, signal.Signals[how])
+        with pytest.raises(QueryError, match=f"ended by itself .{how}.*short of memory") as told:
+            await asked
+        assert told.type is QueryError
+        assert await rows(queries, "SELECT 1") == [[1]]
 
 
 async def test_an_export_that_is_far_behind_is_said_so(database_url: str, tmp_path: Path) -> None:
@@ -262,6 +278,14 @@ def test_the_walls_hold_whatever_is_behind_them(tmp_path: Path) -> None:
     assert outcomes.pop("read what may be read") == "data"
     assert outcomes.pop("thread") == "ran"
     assert set(outcomes.values()) <= {"PermissionError", "OSError"}, outcomes
+
+
+def test_who_takes_too_long_on_the_processor_is_told_apart_from_who_is_killed() -> None:
+    if sys.platform != "linux":
+        pytest.skip("there are walls on Linux only")
+    busy = "from adapters.analytics.walls import limit\nlimit(4 << 30, 0)\nwhile True: pass"
+    ended = subprocess.run([sys.executable, "-c", busy], cwd=ROOT, env=environment(), timeout=60)
+    assert ended.returncode == -signal.SIGXCPU
 
 
 _TRY_ALL = """
@@ -304,11 +328,4 @@ print(json.dumps(outcomes))
 
 def _sandboxes() -> set[int]:
     """Of this process: others test the same beside it."""
-    found = set()
-    for pid in descendants(os.getpid()):
-        try:
-            if b"adapters.analytics.sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                found.add(pid)
-        except OSError:
-            continue
-    return found
+    return set(descendants_running("adapters.analytics.sandbox", os.getpid()))

@@ -2,14 +2,25 @@
 
 import asyncio
 import json
+import os
 import random
+import signal
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import pytest
 
-from adapters.analytics.replay import Replay, Replayed, ReplayError, ReplayLimits, ReplayTooLargeError, Selection
+from adapters.analytics.replay import (
+    READ,
+    Replay,
+    Replayed,
+    ReplayEndedError,
+    ReplayError,
+    ReplayLimits,
+    ReplayTooLargeError,
+    Selection,
+)
 from domain.devices.device import DeviceConnected, DeviceStatusChanged
 from domain.devices.readings import Reading, ReadingsRecorded
 from tests.adapters.analytics.history import (
@@ -23,6 +34,7 @@ from tests.adapters.analytics.history import (
     log_as_shown,
     sampled,
 )
+from tests.product import descendants_running
 
 SENSORS = [uuid5(HOUSE, f"sensor-{number}") for number in range(3)]
 SEES_ALL = """
@@ -186,6 +198,22 @@ async def test_limits_end_a_rule(rule: str, limits: ReplayLimits, database_url: 
     append(database_url, measured(0, SENSORS[0], 1.0))
     with pytest.raises(ReplayTooLargeError):
         await replay(database_url, rule, limits=limits)
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV", "SIGTERM"])
+@pytest.mark.parametrize("events", [1, READ + 1_000])
+async def test_a_process_that_ends_by_itself_is_said_so(events: int, how: str, database_url: str) -> None:
+    """Also while there is history left to be handed to it."""
+    append(database_url, *(measured(n, SENSORS[0], 1.0) for n in range(events)))
+    has_begun = asyncio.Event()
+    rule = "def evolve(state, event):\n    while True: pass"
+    run = Replay(database_url, MAPPER, Selection(), ReplayLimits(seconds=60))
+    running = asyncio.create_task(run.run("python", rule, lambda *progress: has_begun.set()))
+    await has_begun.wait()
+    for pid in descendants_running("adapters.analytics.rule_runner", os.getpid()):
+        os.kill(pid, signal.Signals[how])
+    with pytest.raises(ReplayEndedError, match=f"ended by itself .{how}.*short of memory"):
+        await asyncio.wait_for(running, 20)
 
 
 async def test_who_gives_up_is_not_waited_for(database_url: str) -> None:

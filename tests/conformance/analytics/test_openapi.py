@@ -49,3 +49,12 @@ def test_the_document_is_served_to_everybody_and_has_every_route(product: Produc
     assert httpx.get(f"{product.api}/analytics/openapi.json").json() == document()
     routes = {path for path in ROUTES if path != "/{analysis}"} | {f"/{name}" for name in ANALYSES}
     assert set(document()["paths"]) == routes
+
+
+def test_the_document_is_only_read(product: Product) -> None:
+    path = f"{product.api}/analytics/openapi.json"
+    assert httpx.head(path).status_code == 200
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        refused = httpx.request(method, path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+        assert refused.json() == {"code": "method_not_allowed", "message": "There are GET, HEAD here"}

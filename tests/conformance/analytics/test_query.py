@@ -3,7 +3,10 @@
 import csv
 import io
 import json
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,10 +16,11 @@ import pytest
 
 from adapters.analytics.manifest import read_manifest
 from tests.conformance.streams.client import fresh
-from tests.product import Product, descendants
+from tests.product import Product, descendants_running
 from tests.waiting import eventually
 
-SANDBOX = b"adapters.analytics.sandbox"
+ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b"
+SANDBOX = "adapters.analytics.sandbox"
 
 
 def ask(client: httpx.Client, sql: str, **more: str) -> httpx.Response:
@@ -139,6 +143,16 @@ def test_too_much_memory_is_refused(analyst: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "too_large")
 
 
+def test_a_process_that_ends_by_itself_is_said_so(analyst: httpx.Client, product: Product) -> None:
+    with ThreadPoolExecutor() as aside:
+        asked = aside.submit(ask, analyst, ENDLESS)
+        for pid in eventually(lambda: descendants_running(SANDBOX, product.pid)):
+            os.kill(pid, signal.SIGKILL)
+        answer = asked.result(timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
+    assert "ended by itself (SIGKILL)" in answer.json()["message"]
+
+
 def test_a_body_that_is_too_large_is_refused(analyst: httpx.Client) -> None:
     assert ask(analyst, "SELECT 1 --" + "x" * 300_000).status_code == 413
 
@@ -160,16 +174,6 @@ def in_haste(hasty: Product) -> Iterator[httpx.Client]:
         yield client
 
 
-def is_sandbox(pid: int) -> bool:
-    try:
-        return SANDBOX in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False  # it has just ended
-
-
-ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b"
-
-
 def test_a_question_that_takes_too_long_is_ended(in_haste: httpx.Client) -> None:
     answer = ask(in_haste, ENDLESS)
     assert (answer.status_code, answer.json()["code"]) == (408, "too_slow")
@@ -178,7 +182,7 @@ def test_a_question_that_takes_too_long_is_ended(in_haste: httpx.Client) -> None
 def test_who_hangs_up_is_not_waited_for(hasty: Product, in_haste: httpx.Client) -> None:
     with pytest.raises(httpx.ReadTimeout):
         in_haste.post("/analytics/query", json={"sql": ENDLESS}, timeout=1)
-    eventually(lambda: not any(map(is_sandbox, descendants(hasty.pid))))
+    eventually(lambda: not descendants_running(SANDBOX, hasty.pid))
 
 
 def test_the_worker_keeps_an_export_up(hasty: Product, in_haste: httpx.Client) -> None:

@@ -1,13 +1,17 @@
 """What would have happened, asked of the running product."""
 
 import json
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conformance.streams.client import fresh
-from tests.product import Product, run_tidemark
+from tests.product import Product, descendants_running, run_tidemark
+from tests.waiting import eventually
 
 COUNTS = """
 def evolve(state, event):
@@ -57,6 +61,17 @@ def test_a_rule_that_fails_is_said_so(analyst: httpx.Client, topic: str) -> None
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "rule_failed")
     assert "line 2" in answer.json()["message"]
+
+
+def test_a_process_that_ends_by_itself_is_said_so(analyst: httpx.Client, product: Product) -> None:
+    rule = {"python": "def evolve(state, event):\n    while True: pass"}
+    with ThreadPoolExecutor() as aside:
+        asked = aside.submit(analyst.post, "/analytics/replay", json=rule)
+        for pid in eventually(lambda: descendants_running("adapters.analytics.rule_runner", product.pid)):
+            os.kill(pid, signal.SIGKILL)
+        answer = asked.result(timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_answered")
+    assert "ended by itself (SIGKILL)" in answer.json()["message"]
 
 
 def test_a_body_without_a_rule_is_refused(analyst: httpx.Client) -> None:
