@@ -1,7 +1,8 @@
 """Lists of the past against the same lists now, over HTTP, against `tidemark up` as it is.
 
 * *What there is*: 500 devices with five sensors each and 400 readings of each sensor, a million in all (a tenth with
-  `--quick`); 200 of the devices have a hundred metrics, each reported twenty times; 100 topics have ten messages each.
+  `--quick`); 200 of the devices have a hundred metrics, each reported twenty times; 100 topics have ten messages each,
+  and a group that reads them.
 * *Lists*: four keep-alive connections ask for one as often as they can, in turns of now and as of sixteen moments
   around the middle of the log, half of them positions, half of them times.
 * *New times*: a device as of a hundred times that nobody asked for before, each of which has to be found in the log.
@@ -52,26 +53,32 @@ async def _fill(bench: Bench, deployment: Deployment, token: str, members: Seque
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(timeout=120, headers=headers) as client:
 
-        async def send(method: str, url: str, body: object) -> None:
-            (await client.request(method, url, content=msgspec.json.encode(body))).raise_for_status()
+        async def send(method: str, listener: str, path: str, body: object = None) -> None:
+            content = None if body is None else msgspec.json.encode(body)
+            (await client.request(method, deployment.urls[listener] + path, content=content)).raise_for_status()
 
         for number in range(REPORTS):
             bench.say(f"recording, {number * 100 // REPORTS} %")
             for start in range(0, batch, PER_REQUEST):
-                readings = [
-                    {"sensor_id": sensors[n % len(sensors)], "value": n / 7} for n in range(start, start + PER_REQUEST)
-                ]
-                await send("POST", f"{deployment.api}/sensor-readings/batch", readings)
+                await send("POST", "api", "/sensor-readings/batch", _readings(sensors, start))
             for start in range(0, REPORTING, 50):
                 devices = [device.id for device in members[start : start + 50]]
-                await send("PUT", f"{deployment.urls['metrics']}/metrics", _reports(devices, number))
+                await send("PUT", "metrics", "/metrics", _reports(devices, number))
             if number % 2:
                 for topic in range(TOPICS):
-                    await send("POST", f"{deployment.urls['producer']}/v1/topic/topic-{topic}/messages", {"n": number})
+                    await send("POST", "producer", f"/v1/topic/topic-{topic}/messages", {"n": number})
+            if number == 1:
+                for topic in range(TOPICS):
+                    asked = f"consumerId=c{topic}&group=group-{topic}&topic=topic-{topic}"
+                    await send("PUT", "consumer", f"/v1/consumer/register?{asked}&onNewGroup=startFromEarliest")
     await deployment.settle()
     with psycopg.connect(deployment.database, autocommit=True) as connection:
         # As happens by itself some time later, and not while something is measured.
         connection.execute("VACUUM (ANALYZE) readings, current_metrics, metric_pages")
+
+
+def _readings(sensors: Sequence[UUID], start: int) -> list[dict[str, object]]:
+    return [{"sensor_id": sensors[n % len(sensors)], "value": n / 7} for n in range(start, start + PER_REQUEST)]
 
 
 def _reports(devices: Sequence[UUID], number: int) -> list[dict[str, object]]:
@@ -118,11 +125,13 @@ def _lists(deployment: Deployment, members: Sequence[BenchDevice]) -> list[Asked
             "metrics",
             {
                 "metrics of a device": f"/devices/{device}/metrics/current",
+                "an hour of a metric": f"/devices/{device}/metrics/metric.7/historic/last/hour",
                 f"a metric of {REPORTING} devices": "/metrics/metric.7/current",
                 f"which metrics {REPORTING} devices have": "/metrics/unique",
             },
         ),
         *asked("discovery", {"topics": "/v1/topics"}),
+        *asked("consumer", {"groups": "/v1/groups"}),
     ]
 
 

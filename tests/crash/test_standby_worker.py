@@ -80,7 +80,8 @@ def test_commands_over_mqtt_work_from_both_apis_and_go_on_after_the_connected_wo
                 seconds=LONG,
                 pause=0.2,
             )
-            assert installation.is_ready()
+            # That it is connected is signalled by the gateway a moment after it is.
+            eventually(installation.is_ready, seconds=LONG)
         device.report(reading(device.sensor(), 3))
         eventually(lambda: len(values(fleet, device)) >= 3, seconds=LONG)
         assert values(fleet, device) == [1.0, 2.0, 3.0]
