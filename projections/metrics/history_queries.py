@@ -54,9 +54,7 @@ class MetricHistoryQueries:
         """The metric of the device on the grid. None when no number of it was ever reported."""
         end: int | None = None
         if (asked := moment()) is not None:
-            position, metric = await asked.resolve(), metric_id(name)
-            await self._past.require_still_there(position, device_id, metric)
-            end = (await self._past.ends(position, [device_id], metric, now)).get(device_id)
+            end = await self._past.end(await asked.resolve(), device_id, metric_id(name), now)
         rows = await self._database.all(_FIND[what], device_id=device_id, **_wanted(name, grid))
         if not rows:
             return None
