@@ -20,7 +20,8 @@ def _rows(page: str, source: str) -> str:
         "reported_at": time,
         "expires_at": expires_sql(time, f"{page}.lasts"),
     }
-    columns = (f"{made.get(name, f'{page}.{name}')} AS {name}" for name in CURRENT_METRICS.columns.keys())  # noqa: SIM118
+    names = [column.name for column in CURRENT_METRICS.columns]
+    columns = (f"{made.get(name, f'{page}.{name}')} AS {name}" for name in names)
     return f"SELECT {', '.join(columns)} FROM {source}"
 
 
