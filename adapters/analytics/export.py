@@ -5,6 +5,7 @@ killed anywhere: the next one removes what is left over and goes on from the man
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ LARGE = 8 * SMALL
 _SUFFIX = ".parquet"
 _UNDER_WAY = ".under-way"
 
+log = logging.getLogger("tidemark.export")
+
 
 class AnotherLogError(Exception):
     """The directory holds the export of another log, or of one that was set back."""
@@ -66,10 +69,11 @@ class Exporter:
         """Everything up to where the log ends when it begins. Raises LogUnavailableError, DirectoryInUseError,
         AnotherLogError, UnreadableManifestError and OSError; what was written until then counts."""
         with _alone_in(self._directory) as directory, LogPages(self._url) as pages:
-            log = await asyncio.to_thread(pages.identity)
-            manifest = read_manifest(directory) or Manifest(log=log)
-            if manifest.log != log:
+            identity = await asyncio.to_thread(pages.identity)
+            manifest = read_manifest(directory) or Manifest(log=identity)
+            if manifest.log != identity:
                 raise AnotherLogError(f"{directory} holds the export of another log")
+            manifest = await asyncio.to_thread(as_far_as_it_is_there, directory, manifest)
             await asyncio.to_thread(remove_left_over, directory, manifest)
             return await self._advance(pages, directory, manifest, tell)
 
@@ -130,6 +134,21 @@ def write(directory: Path, manifest: Manifest, collected: Collected) -> Manifest
     return advanced
 
 
+def as_far_as_it_is_there(directory: Path, manifest: Manifest) -> Manifest:
+    """Somebody may have removed files. From the first event that is gone with one, the log is exported again."""
+    gone = [file for file in manifest.files if not (directory / file.path).exists()]
+    if not gone:
+        return manifest
+    position = min(file.first for file in gone) - 1
+    # A file that goes beyond it, since it was merged, is made again as well.
+    while beyond := [file.first for file in manifest.files if file.first <= position < file.last]:
+        position = min(beyond) - 1
+    log.warning("%s is gone: exporting again from position %d", directory / gone[0].path, position + 1)
+    shorter = replace(manifest, position=position, files=tuple(one for one in manifest.files if one.last <= position))
+    write_manifest(directory, shorter)
+    return shorter
+
+
 def remove_left_over(directory: Path, manifest: Manifest) -> None:
     """What the manifest does not name was written by a run that did not come to its end."""
     named = {file.path for file in manifest.files}
@@ -153,6 +172,9 @@ def merge_small_files(directory: Path, manifest: Manifest) -> Manifest:
             continue
         kept += [file for file in files if file not in small]
         for group in _groups(sorted(small, key=attrgetter("first"))):
+            if len(group) == 1:  # it would take its own place, and then be removed as one of those that were merged
+                kept += group
+                continue
             merged.append(_merge(directory, folder, group))
             gone += group
     if not merged:

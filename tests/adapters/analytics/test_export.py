@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.analytics import export as exporting
 from adapters.analytics.export import MANY, AnotherLogError
-from adapters.analytics.manifest import NAME, UnreadableManifestError, read_manifest
+from adapters.analytics.manifest import NAME, Manifest, UnreadableManifestError, read_manifest
 from adapters.analytics.tables import TYPED_TOPICS
 from adapters.embedded.directory import DirectoryLock
 from adapters.embedded.errors import DirectoryInUseError
@@ -174,6 +175,40 @@ async def test_many_small_files_become_one(database_url: str, tmp_path: Path) ->
         append_stored(database_url, [sampled("devices.sensor.retired.v1", number)])
         await export(database_url, tmp_path)
     assert files_in(tmp_path) == {f"context=devices/day=2026-01-14/{1:012}-{MANY:012}.parquet"}
+    assert [as_shown(row) for row in exported(tmp_path)] == await log_as_shown(database_url)
+
+
+async def test_a_small_file_with_no_room_for_it_in_the_others_stays(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "MANY", 4)
+    for number in range(4):
+        append(database_url, Fact(number, HOUSE, DeviceConnected(through=f"road {number}")))
+        if number == 2:
+            sizes = [file.bytes for file in (read_manifest(tmp_path) or Manifest(log="")).files]
+            monkeypatch.setattr(exporting, "LARGE", 3 * max(sizes) + 100)
+        manifest = await export(database_url, tmp_path)
+    assert [(file.first, file.last) for file in manifest.files if file.table == "events"] == [(1, 3), (4, 4)]
+    assert files_in(tmp_path) == {file.path for file in manifest.files}
+    assert [as_shown(row) for row in exported(tmp_path)] == await log_as_shown(database_url)
+
+
+@pytest.mark.parametrize("gone", range(3))
+async def test_what_somebody_removed_is_exported_again(
+    database_url: str, tmp_path: Path, gone: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "MANY", 3)
+    for number in range(5):  # in two folders; those of the devices are merged after the third
+        events: list[Event] = [DeviceConnected(through="road")]
+        if number % 2:
+            reading = Reading(sensor_id=HOUSE, value=float(number))
+            events.append(ReadingsRecorded(device_id=HOUSE, readings=(reading,)))
+        append(database_url, *(Fact(number, uuid5(HOUSE, event.topic), event) for event in events))
+        whole = await export(database_url, tmp_path)
+    (tmp_path / whole.files[gone].path).unlink()
+    again = await export(database_url, tmp_path)
+    assert again.position == whole.position
+    assert files_in(tmp_path) == {file.path for file in again.files}
     assert [as_shown(row) for row in exported(tmp_path)] == await log_as_shown(database_url)
 
 
