@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from inspect import cleandoc
 from pathlib import Path
@@ -39,10 +40,16 @@ def main() -> int:
     chosen = {name: BENCHMARKS[name] for name in BENCHMARKS if not options.only or name in options.only}
     collect_rarely()  # as every process of Tidemark does
     figures: list[Figure] = []
+    failed: list[str] = []
     started = monotonic()
     for name, module in chosen.items():
         bench = Bench(name, quick=options.quick)
-        measured: list[Figure] = asyncio.run(_measured(module, bench))
+        try:
+            measured: list[Figure] = asyncio.run(_measured(module, bench))
+        except Exception:  # noqa: BLE001  # the others go on: all of them take an hour
+            traceback.print_exc()
+            failed.append(name)
+            continue
         bench.say(f"done after {monotonic() - started:.0f} s\n")
         print(text_table(measured), flush=True)
         figures += measured
@@ -50,9 +57,11 @@ def main() -> int:
     if not options.no_write:
         explanations = {name: cleandoc(module.__doc__ or "") for name, module in chosen.items()}
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(figures, explanations, (monotonic() - started) / 60), encoding="utf-8")
+        PAGE.write_text(page(figures, explanations, (monotonic() - started) / 60, failed), encoding="utf-8")
         print(f"\nwritten to docs/{PAGE.name}")
-    return 0
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 async def _measured(module: ModuleType, bench: Bench) -> list[Figure]:

@@ -39,8 +39,9 @@ def markdown_table(figures: Sequence[Figure]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
-def page(figures: Sequence[Figure], explanations: dict[str, str], minutes: float) -> str:
+def page(figures: Sequence[Figure], explanations: dict[str, str], minutes: float, failed: Sequence[str] = ()) -> str:
     """docs/benchmarks.md. `explanations` is what each benchmark says of itself."""
+    missing = f"\n**Failed, and so not in the table: {', '.join(failed)}.**\n" if failed else ""
     runs = sorted({figure.spread.runs for figure in figures})
     sections = "\n\n".join(f"### `{name}`\n\n{text}" for name, text in explanations.items())
     return f"""# How fast
@@ -49,7 +50,7 @@ Measured by `make bench` on {datetime.now(UTC):%d %B %Y}, in {minutes:.0f} minut
 machine. This page is written by that command; edit `benchmarks/`, not this.
 
 {markdown_table(figures)}
-
+{missing}
 Machines like this one are noisy: the same server doing nothing gave 7,900 to 14,300 requests a second within an hour.
 So every ratio compares two things that take turns within one run, and the line shows the median of
 {" or ".join(map(str, runs))} such pairs with the least and the greatest of them. A ratio carries over to other
