@@ -138,6 +138,17 @@ def sandboxed(module: str) -> Mapping[str, Any]:
     }
 
 
+async def ended(process: asyncio.subprocess.Process) -> int:
+    """The status of a program of the sandbox. Python 3.11.2 complains on standard error when nobody asks how the pipe
+    to it ended."""
+    status = await process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            await process.stdin.wait_closed()
+    return status
+
+
 def ended_by_itself(status: int) -> str:
     """What is told of a program of the sandbox that was ended by a signal which is none of ours."""
     name = next((one.name for one in signal.Signals if one == -status), f"signal {-status}")
@@ -162,8 +173,8 @@ async def _computed(sent: bytes) -> tuple[int, bytes, bytes]:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    return await process.wait(), told, complaints
+        status = await ended(process)
+    return status, told, complaints
 
 
 def _understood(status: int, told: bytes, complaints: bytes, limits: QueryLimits) -> tuple[Outcome, bytes]:

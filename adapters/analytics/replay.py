@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from adapters.analytics.log_pages import LogPages, StoredRow
-from adapters.analytics.query import ended_by_itself, sandboxed
+from adapters.analytics.query import ended, ended_by_itself, sandboxed
 from adapters.analytics.wire import ReplayOutcome, ReplayRequest, Would, framed, frames_in
 from adapters.eventstore.mapper import Mapper
 from adapters.eventstore.reader import LogRow
@@ -115,7 +115,7 @@ class Replay:
             hearing.cancel()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await ended(process)
         outcome = _understood(told, status)
         return Replayed(
             events=outcome.events,
