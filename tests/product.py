@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,7 +81,7 @@ class Program:
         if self._process is None:
             return
         for pid in [*descendants(self._process.pid), self._process.pid]:
-            _kill(pid)
+            _signal(pid, signal.SIGKILL)
         self._process.wait()
 
     def log(self, lines: int = 60) -> str:
@@ -235,6 +235,23 @@ def descendants(pid: int, *, deep: bool = True) -> list[int]:
     return found
 
 
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """It and all below it neither answer nor close anything, as behind a network that swallows packets."""
+    stopped = [pid]
+    try:
+        # It first: it starts no further ones from then on. One of those that it has may end just now.
+        _signal(pid, signal.SIGSTOP)
+        for one in descendants(pid):
+            stopped.append(one)
+            _signal(one, signal.SIGSTOP)
+        yield
+    finally:
+        # It last: until then it asks for none that ended, and no other process takes over an id.
+        for one in reversed(stopped):
+            _signal(one, signal.SIGCONT)
+
+
 def descendants_running(module: str, pid: int) -> list[int]:
     """Those that were started as `python -m module`."""
     return [one for one in descendants(pid) if module in _command(one)]
@@ -259,8 +276,7 @@ def _parent(pid: int) -> int | None:
         return None
 
 
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Nothing if it has just ended."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

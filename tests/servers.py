@@ -1,14 +1,12 @@
 """Real servers for tests, on free ports, in a directory of the caller's: they start in under a second."""
 
-import os
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.embedded.nats import EmbeddedNats
 from adapters.embedded.postgres import EmbeddedPostgres
-from tests.product import descendants
+from tests import product
 
 # Nobody pulls the plug in a test. A test about crashes says `settings={}`.
 FAST: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
@@ -30,13 +28,7 @@ def start_nats(directory: Path) -> Iterator[EmbeddedNats]:
 
 @contextmanager
 def frozen(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """It neither answers nor closes anything, as behind a network that swallows packets."""
+    """The postmaster and its backends."""
     assert postgres.pid is not None
-    everybody = [postgres.pid, *descendants(postgres.pid)]
-    for pid in everybody:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with product.frozen(postgres.pid):
         yield
-    finally:
-        for pid in everybody:
-            os.kill(pid, signal.SIGCONT)

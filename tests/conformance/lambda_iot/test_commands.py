@@ -17,7 +17,7 @@ from entrypoints.composition import write_path
 from tests.conformance.lambda_iot.client import U0, Api, instant, is_error, seconds_ago
 from tests.facts import ORIGIN
 from tests.fleet import TOPIC, MqttDevice, payloads, reading
-from tests.product import Product
+from tests.product import Product, frozen
 from tests.waiting import eventually
 
 PUBLISHED = {"status": "published", "topic": TOPIC}
@@ -325,12 +325,10 @@ def test_SE19_AC13_MQ05_without_a_broker_it_is_an_error_and_nothing_is_sent_late
     device = acme_device(own, owner)
     # It does not come back while it is stopped, and answers nobody: the worst way of being away.
     server = own.server("nats-server")
-    os.kill(server, signal.SIGSTOP)
-    try:
+    with frozen(server):
         for attempt in (trigger(owner, device), write(owner, device, {"action": "set"}), owner.get("/mqttping")):
             is_error(attempt, 500, NOT_PUBLISHED)
             assert attempt.elapsed.total_seconds() < 8  # promised are some 3, on an idle machine
-    finally:
         os.kill(server, signal.SIGKILL)
     heard: list[MQTTMessage] = []
 
@@ -358,11 +356,7 @@ def test_SE19_AC13_MQ05_without_a_broker_it_is_an_error_and_nothing_is_sent_late
 
 def test_MQ43_the_api_lives_while_the_worker_and_the_broker_do_not(own: Product, owner: Api) -> None:
     device = acme_device(own, owner)
-    server = own.server("nats-server")
-    os.kill(server, signal.SIGSTOP)
-    try:
+    with frozen(own.server("nats-server")):
         assert owner.ok("/health") == {"status": "ok"}
         is_error(trigger(owner, device), 500, NOT_PUBLISHED)
-    finally:
-        os.kill(server, signal.SIGCONT)
     eventually(lambda: trigger(owner, device).status_code == 202, seconds=60)

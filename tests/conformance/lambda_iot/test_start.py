@@ -1,8 +1,6 @@
 """Cases that need a server of their own: an empty store, a restart, a broker that is away."""
 
 import json
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from tests.conformance.lambda_iot.client import Api
 from tests.fleet import TOPIC, MqttDevice
 from tests.installation import Installation
-from tests.product import Product
+from tests.product import Product, frozen
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("own product")]
@@ -110,15 +108,11 @@ def test_MQ43_a_server_starts_without_its_broker_and_finds_it_later(tmp_path: Pa
 
 
 def test_a_broker_that_hangs_makes_the_server_unready_and_nothing_else(own: Product) -> None:
-    broker = own.server("nats-server")
-    os.kill(broker, signal.SIGSTOP)
-    try:
+    with frozen(own.server("nats-server")):
         assert httpx.get(f"{own.api}/health").json() == {"status": "ok"}
         assert _logged_in(own).get("/devices").status_code == 200
         eventually(lambda: httpx.get(f"{own.api}/health/ready", timeout=20).status_code == 503, seconds=90, pause=0.2)
         assert _logged_in(own).get("/devices").status_code == 200
-    finally:
-        os.kill(broker, signal.SIGCONT)
     eventually(lambda: httpx.get(f"{own.api}/health/ready", timeout=20).status_code == 200, seconds=60, pause=0.2)
     with MqttDevice(own.urls["mqtt"]) as device:
         device.announce()

@@ -1,7 +1,5 @@
 """Cases 9.5: consumers that fall silent, processes that are killed, a database that does not answer."""
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import pytest
 
 from tests.conformance.streams.client import Streams, fresh, send_raw
 from tests.conformance.streams.test_groups import KEYS
-from tests.product import Product, descendants
+from tests.product import Product, frozen
 from tests.waiting import eventually
 
 TIMEOUT = 1.5
@@ -208,11 +206,7 @@ def test_F11_nothing_is_promised_while_the_database_does_not_answer(product: Pro
     streams = Streams(product)
     id = fresh("c")
     streams.joined(id, group, topic)
-    postgres = product.server("postgres")
-    everybody = [postgres, *descendants(postgres)]
-    for pid in everybody:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(product.server("postgres")):
         answer = streams.produce(topic, '"lost?"', "k")
         assert answer.status_code >= 500
         for listener in (streams.discovery, streams.producer, streams.consumer):
@@ -221,9 +215,6 @@ def test_F11_nothing_is_promised_while_the_database_does_not_answer(product: Pro
             assert status.text == "Broker is unavailable to handle producer/consumer requests"
         assert streams.discovery.get("/v1/brokers").status_code == 200
         assert streams.poll(id).status_code >= 500
-    finally:
-        for pid in everybody:
-            os.kill(pid, signal.SIGCONT)
 
     def goes_on() -> bool:
         return streams.produce(topic, '"kept"', "k").status_code == 200
