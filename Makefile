@@ -27,14 +27,15 @@ PLAIN := $(shell printf '\033[0m')
 endif
 endif
 
-# Tests by folder. Whatever is in no other list is an integration test, so that no folder is forgotten.
+# Tests by folder. Whatever is in no other list is an integration test, so that nothing is forgotten.
 TESTS_UNIT := $(wildcard tests/architecture tests/domain)
 TESTS_CONFORMANCE := $(wildcard tests/conformance)
 TESTS_CRASH := $(wildcard tests/crash)
 TESTS_PACKAGING := $(wildcard tests/packaging)
 TESTS_INTEGRATION := $(filter-out \
 	$(TESTS_UNIT) $(TESTS_CONFORMANCE) $(TESTS_CRASH) $(TESTS_PACKAGING), \
-	$(patsubst %/,%,$(dir $(wildcard tests/*/__init__.py))))
+	$(patsubst %/,%,$(dir $(wildcard tests/*/__init__.py)))) \
+	$(wildcard tests/test_*.py)
 
 say = @printf '%s\n' '$(BOLD)$(1)$(PLAIN)'
 # $(call pytest,NAME,FOLDERS,OPTIONS)

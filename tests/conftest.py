@@ -4,6 +4,7 @@ Each worker of a parallel run has servers of its own, which start when the first
 second), end with the worker, and die with it if it is killed. A test gets a copy of a migrated database.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,12 @@ from tests.servers import start_nats, start_postgres
 settings.register_profile("tidemark", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("tidemark"), max_examples=2_000)
 settings.load_profile("tidemark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of tests with the same id a parallel run runs one, and does not say so."""
+    if twice := [id for id, times in Counter(item.nodeid for item in items).items() if times > 1]:
+        raise pytest.UsageError(f"these ids are those of several tests: {', '.join(twice)}")
 
 
 @pytest.fixture(scope="session")

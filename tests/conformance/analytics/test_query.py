@@ -19,6 +19,8 @@ from tests.conformance.streams.client import fresh
 from tests.product import Product, descendants_running
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("questions")
+
 ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b"
 SANDBOX = "adapters.analytics.sandbox"
 

@@ -19,6 +19,8 @@ from tests.fleet import MqttDevice
 from tests.product import Product
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("as of")
+
 STEPS = 40
 DEVICE = {"name": "Room", "description": "d", "location": "l", "status_id": 1}
 PART = {"name": "Temperature", "type": "temp", "data_type_id": 1}

@@ -14,6 +14,8 @@ from tests.conformance.audit.client import Auditor, Person
 from tests.product import Product
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.xdist_group("proof")
+
 SIGNING = {"TIDEMARK_PROOF_SECONDS": "1"}
 
 

@@ -23,6 +23,8 @@ from tests.waiting import eventually
 PUBLISHED = {"status": "published", "topic": TOPIC}
 NOT_PUBLISHED = "failed to publish to MQTT"
 
+in_one_process = pytest.mark.xdist_group("own product of commands")
+
 
 @pytest.fixture
 def listening(known: MqttDevice) -> MqttDevice:
@@ -308,6 +310,7 @@ def acme_device(own: Product, owner: Api) -> MqttDevice:
     return device
 
 
+@in_one_process
 def test_MQ08_the_topic_can_be_set(own: Product, owner: Api) -> None:
     device = MqttDevice(own.urls["mqtt"])
     with device:
@@ -321,6 +324,7 @@ def test_MQ08_the_topic_can_be_set(own: Product, owner: Api) -> None:
         assert owner.ok("/mqttping")["topic"] == "acme"
 
 
+@in_one_process
 def test_SE19_AC13_MQ05_without_a_broker_it_is_an_error_and_nothing_is_sent_later(own: Product, owner: Api) -> None:
     device = acme_device(own, owner)
     # It does not come back while it is stopped, and answers nobody: the worst way of being away.
@@ -354,6 +358,7 @@ def test_SE19_AC13_MQ05_without_a_broker_it_is_an_error_and_nothing_is_sent_late
     assert trigger(owner, device).status_code == 202
 
 
+@in_one_process
 def test_MQ43_the_api_lives_while_the_worker_and_the_broker_do_not(own: Product, owner: Api) -> None:
     device = acme_device(own, owner)
     with frozen(own.server("nats-server")):

@@ -11,6 +11,8 @@ from tests.conformance.lambda_iot.client import Api
 from tests.conformance.streams.client import Streams, fresh
 from tests.product import Product
 
+pytestmark = pytest.mark.xdist_group("access to streams")
+
 
 def bearer(product: Product, *arguments: str) -> dict[str, str]:
     token = product.run("token", "--subject", fresh("service"), *arguments).split()[-1]

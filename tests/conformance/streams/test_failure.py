@@ -20,7 +20,7 @@ from tests.waiting import eventually
 TIMEOUT = 1.5
 MEGABYTE = 1_000_000
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("failing streams")]
 
 
 @pytest.fixture(scope="module")
