@@ -4,6 +4,7 @@ Each worker of a parallel run has servers of its own, which start when the first
 second), end with the worker, and die with it if it is killed. A test gets a copy of a migrated database.
 """
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -25,6 +26,9 @@ from tests.servers import start_nats, start_postgres
 settings.register_profile("tidemark", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("tidemark"), max_examples=2_000)
 settings.load_profile("tidemark")
+
+# Whatever a script starts in the background ignores Ctrl-C, and so would all that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
