@@ -145,7 +145,7 @@ def test_nobody_is_named_anywhere_after_he_was_forgotten(house: House, tmp_path:
     assert Counter(naming(after, NAMES)) == Counter()
     assert {place for place, _ in naming(after, forgotten)} >= NAMING
     house.product.run("rebuild", "all")
-    rebuilt = list(house.walk().of_read_models())
+    rebuilt = list(house.walk().but_through_the_command_line(tmp_path))
     assert {place for place, _ in naming(rebuilt, forgotten)} >= NAMING
     assert Counter(naming(rebuilt, NAMES)) == Counter()
 
